@@ -1,0 +1,8 @@
+"""tarm: Tiny Autoregressive Recursive Models (arXiv 2603.08082), one change at a time."""
+
+from .architecture import Architecture, build
+from .ladder import LADDER
+from .tasks import TASKS
+
+__version__ = "0.1.0"
+__all__ = ["LADDER", "TASKS", "Architecture", "build"]

@@ -1,0 +1,106 @@
+"""What determines a model: one frozen dataclass, checked before anything is built."""
+
+from dataclasses import dataclass, fields
+
+from .block import NORMS
+from .budget import PUBLISHED_BUDGET, passes_per_step, steps_for
+from .ladder import LADDER, WINDOWS
+from .tasks import VOCABULARY
+
+CHOICES = {"norm": NORMS, "scale": ("published", "unit"), "window": WINDOWS,
+           "precision": ("float32", "bf16")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The fields of a model. Every default is the published value (paper, sections 3 and 10).
+
+    Depth is a budget of block passes (default 24) or a number of steps N; each determines the
+    other, and both are filled in. Raises ValueError for a value that does not exist, does not
+    fit, or has no meaning on this rung.
+    """
+
+    rung: str                      # a key of LADDER
+    width: int = 384               # C
+    heads: int = 6
+    budget: int | None = None      # block passes; 24 if neither budget nor steps is given
+    steps: int | None = None       # N
+    outer: int = 2                 # H, rungs 6 and 7
+    inner: int = 2                 # L, rungs 6 and 7
+    step_embeddings: bool = True   # rungs 3 to 7
+    dropout: float = 0.1
+    context: int = 180             # rows of the position table
+    vocabulary: int = len(VOCABULARY)
+    norm: str = "pre"              # pre, post, reentry
+    scale: str = "published"       # published, unit
+    window: str = "cycle"          # cycle, step, all; rungs 6 and 7
+    halting_bias: float = 0.0      # initial bias of ACT's halting head, rungs 4 to 6
+    ponder_weight: float = 0.0     # rungs 4 to 6; 0.01 by default in the paper, 0 in its runs
+    precision: str = "float32"     # float32, bf16
+
+    def __post_init__(self):
+        choose("rung", self.rung, LADDER)
+        for field, allowed in CHOICES.items():
+            choose(field, getattr(self, field), allowed)
+        for field in ("width", "heads", "outer", "inner", "context", "vocabulary"):
+            at_least(1, field, getattr(self, field))
+        if self.width % self.heads:
+            raise ValueError(f"heads={self.heads} does not divide width={self.width}: "
+                             f"choose a width that is a multiple of the number of heads")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout} is not in [0, 1)")
+        self._check_meaning()
+        self._fill_in_depth()
+
+    def _check_meaning(self):
+        """Refuse a field that would change nothing: two names for one model would be two runs."""
+        model = LADDER[self.rung].model
+        meaningless = {
+            "outer": not model.nested, "inner": not model.nested, "window": not model.nested,
+            "step_embeddings": not model.with_step_embeddings,
+            "halting_bias": model.halting_head != "act_halt",
+            "ponder_weight": model.halting_head != "act_halt",
+        }
+        for field in fields(Architecture):
+            if meaningless.get(field.name) and getattr(self, field.name) != field.default:
+                raise ValueError(f"{field.name}={getattr(self, field.name)} has no meaning for {self.rung}: "
+                                 f"leave it at {field.default}")
+        if self.norm == "reentry" and not model.tied:
+            raise ValueError(f"norm=reentry has no meaning for {self.rung}, which carries no state "
+                             f"round a loop: use pre or post")
+
+    def _fill_in_depth(self):
+        budget = self.budget
+        if self.steps is not None:
+            at_least(1, "steps", self.steps)
+            implied = self.steps * passes_per_step(self.rung, self.outer, self.inner)
+            if budget not in (None, implied):
+                raise ValueError(f"steps={self.steps} are {implied} block passes for {self.rung}, "
+                                 f"not budget={budget}: give one of the two")
+            budget = implied
+        budget = PUBLISHED_BUDGET if budget is None else budget
+        object.__setattr__(self, "steps", steps_for(self.rung, budget, self.outer, self.inner))
+        object.__setattr__(self, "budget", budget)
+
+    def build(self, seed=0):
+        """The model, a LanguageModel on the CPU in float32, initialised from `seed`."""
+        return LADDER[self.rung].model(self).initialise(seed)
+
+
+def choose(field, value, allowed):
+    if value not in allowed:
+        raise ValueError(f"{field}={value!r} is not known: choose one of {', '.join(map(str, allowed))}")
+
+
+def at_least(least, field, value):
+    if value < least:
+        raise ValueError(f"{field}={value} is too small: it must be {least} or more")
+
+
+def build(rung, seed=0, **fields):
+    """Build one rung of the ladder: `build("dual_ut", budget=24, width=64, heads=4)`.
+
+    rung: a key of LADDER. fields: those of `Architecture`. Returns a LanguageModel whose
+    forward takes tokens (B, T). Raises ValueError as Architecture does.
+    """
+    return Architecture(rung=rung, **fields).build(seed)

@@ -1,0 +1,87 @@
+"""Evaluation: problems seen and unseen, greedy and sampled, scored by position."""
+
+from typing import NamedTuple
+
+import torch
+
+from .decoding import generate, gumbel
+from .streams import stream
+from .tasks import TASKS, Problems, seen_problems, unseen_problems
+
+PROBLEMS = ("seen", "unseen")
+DECODINGS = ("greedy", "sampled")
+
+
+class Score(NamedTuple):
+    """One evaluation: counts, from which every metric follows.
+
+    correct: per position of the answer, how many of the `count` problems have it right;
+    exact: how many have all of it right.
+    """
+
+    step: int
+    length: int
+    problems: str
+    decoding: str
+    count: int
+    correct: list
+    exact: int
+
+
+def evaluation_problems(run, length, n, training_stream):
+    """{"seen": Problems, "unseen": Problems} of one operand length (paper, section 10)."""
+    task = TASKS[run.task]
+    return {"seen": seen_problems(task, length, run.length, training_stream, run.seed, n),
+            "unseen": unseen_problems(task, length, run.seed, n)}
+
+
+def evaluate(model, problems, length, step, seed):
+    """Decode every problem greedily and sampled at temperature 1, in one batch; -> Scores.
+
+    The model is left in the mode it came in. The sampling noise has a stream of its own, so
+    that evaluating changes no training that follows.
+    """
+    device = next(model.parameters()).device
+    sets = [(kind, decoding) for kind in problems for decoding in DECODINGS]
+    everything = Problems(*(torch.cat([getattr(problems[kind], part) for kind, _ in sets]).to(device)
+                            for part in Problems._fields))
+    noise = torch.cat([decoding_noise(model, problems[kind].answer, decoding, seed, kind, length, step)
+                       for kind, decoding in sets])
+    was_training = model.training
+    model.eval()
+    written = generate(model, everything.prompt, everything.answer.shape[1], noise.to(device), everything.answer)
+    model.train(was_training)
+    right = (written == everything.answer).cpu().split([len(problems[kind].answer) for kind, _ in sets])
+    return [Score(step, length, kind, decoding, len(r), r.sum(dim=0).tolist(), int(r.all(dim=1).sum()))
+            for (kind, decoding), r in zip(sets, right)]
+
+
+def decoding_noise(model, answer, decoding, seed, *name):
+    """(B, A, vocabulary): zero for greedy decoding, Gumbel noise for sampling."""
+    shape = (*answer.shape, model.architecture.vocabulary)
+    return torch.zeros(shape) if decoding == "greedy" else gumbel(shape, stream(seed, "decoding", *name))
+
+
+def metrics(score):
+    """{metric: (value, count)} of a Score; values in [0, 1], count the samples behind each.
+
+    character, sequence, first, last, Q1 to Q4 (bounds n//4, n//2, 3n//4; none where the answer
+    has fewer than 4 characters), and position 1 to position n (paper, section 6).
+    """
+    correct, n = score.correct, len(score.correct)
+    spans = {"character": (0, n), "first": (0, 1), "last": (n - 1, n)}
+    if n >= 4:
+        bounds = (0, n // 4, n // 2, 3 * n // 4, n)
+        spans |= {f"Q{q + 1}": bounds[q:q + 2] for q in range(4)}
+    spans |= {f"position {k + 1}": (k, k + 1) for k in range(n)}
+    result = {}
+    for metric, (start, stop) in spans.items():
+        count = score.count * (stop - start)
+        result[metric] = (sum(correct[start:stop]) / count, count)
+    return result | {"sequence": (score.exact / score.count, score.count)}
+
+
+def character_accuracy(scores, length, problems="unseen", decoding="greedy"):
+    """The character accuracy of the one Score asked for, in [0, 1]."""
+    score, = (s for s in scores if (s.length, s.problems, s.decoding) == (length, problems, decoding))
+    return metrics(score)["character"][0]

@@ -1,0 +1,25 @@
+"""Rung 1, the Dense Transformer: where the ladder starts."""
+
+import torch
+
+from ..language_model import LanguageModel
+
+
+class Dense(LanguageModel):
+    """A Transformer of N different blocks (Vaswani et al. 2017).
+
+        h = x;  h <- f_n(h), n = 1 .. N
+
+    N block passes.
+    """
+
+    tied = False
+
+    def core(self, x, steps, halting, generator):
+        if steps != len(self.block):
+            raise ValueError(f"a Dense Transformer of {len(self.block)} blocks cannot run {steps} steps: "
+                             f"leave steps out, or use a rung whose weights are tied")
+        h = x
+        for block in self.block:
+            h = block(h)
+        return h, None, torch.full(x.shape[:2], steps, device=x.device), steps

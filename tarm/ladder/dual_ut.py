@@ -1,0 +1,40 @@
+"""Rung 5, the Dual Universal Transformer."""
+
+import torch
+from torch import nn
+
+from .universal import Universal
+
+
+class DualUT(Universal):
+    """The rung before, plus a second stream: a reasoning state z beside the solution y.
+
+        y = y_init, z = z_init;  z <- f(x + y + z + s_n), then y <- f(y + z + s_n)
+
+    The input x enters the z update only; ACT reads and weighs y. At most 2N block passes.
+    """
+
+    streams = ("y", "z")
+
+    @staticmethod
+    def passes_per_step(outer, inner):
+        return 2
+
+    def __init__(self, architecture):
+        super().__init__(architecture)
+        self.y_init = nn.Parameter(torch.empty(architecture.width))
+        self.z_init = nn.Parameter(torch.empty(architecture.width))
+
+    def start(self, x):
+        return self.y_init.expand_as(x), self.z_init.expand_as(x)
+
+    def step(self, state, x, n):
+        y, z = state
+        s = self.s(n)
+        z = self.f(x + y + z + s, "z")
+        y = self.f(y + z + s, "y")
+        return y, z
+
+    def read(self, state):
+        y, z = state
+        return y

@@ -1,0 +1,30 @@
+"""Rung 2, the Iterative Transformer."""
+
+import torch
+
+from ..language_model import LanguageModel
+
+
+class Iterative(LanguageModel):
+    """The rung before, plus weight tying: one block, applied N times.
+
+        h = x;  h <- f(h), N times
+
+    N block passes. From here on a rung is three small functions: how its state starts, what a
+    step does to it, and what of it is read.
+    """
+
+    def start(self, x):
+        return x
+
+    def step(self, h, x, n):
+        return self.f(h)
+
+    def read(self, h):
+        return h
+
+    def core(self, x, steps, halting, generator):
+        state = self.start(x)
+        for n in range(steps):
+            state = self.step(state, x, n)
+        return self.read(state), None, torch.full(x.shape[:2], steps, device=x.device), steps

@@ -1,0 +1,117 @@
+"""What every rung shares around its core: embed -> core -> norm -> head, and the loss."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .block import Block
+from .streams import stream
+
+# Standard deviation at which every weight starts (paper, section 2).
+INITIAL_STD = 0.02
+
+
+class Output(NamedTuple):
+    """What one forward call returns.
+
+    logits: (B, T, vocabulary). ponder: scalar, or None for a rung without ACT.
+    halted_at: (B, T) the step, counted from 1, at which each position halts; the last step
+    for one that never does. steps: how many steps ran.
+    """
+
+    logits: Tensor
+    ponder: Tensor | None
+    halted_at: Tensor
+    steps: int
+
+
+class LanguageModel(nn.Module):
+    """A decoder over characters. A rung is a subclass that says what `core` does.
+
+    core(x, steps, halting, generator) -> (readout (B, T, C), ponder or None, halted_at (B, T), steps run)
+    """
+
+    streams = ("h",)            # the streams that the rung's block passes update
+    with_step_embeddings = False
+    tied = True                 # one block for every pass?
+    halting_head = None         # "act_halt" (ACT), "q_halt" (binary) or none
+    nested = False              # does a step have H cycles of L updates of z?
+
+    @staticmethod
+    def passes_per_step(outer, inner):
+        """Block passes in one step of the recurrence."""
+        return 1
+
+    def __init__(self, architecture):
+        super().__init__()
+        a = self.architecture = architecture
+        self.token_embedding = nn.Embedding(a.vocabulary, a.width)
+        self.position_embedding = nn.Embedding(a.context, a.width)
+        if self.with_step_embeddings and a.step_embeddings:
+            self.step_embedding = nn.Embedding(a.steps, a.width)
+        self.block = nn.ModuleList(
+            Block(a.width, a.heads, a.dropout, a.norm, a.precision, self.streams)
+            for _ in range(1 if self.tied else a.steps))
+        self.final_norm = nn.LayerNorm(a.width)
+        self.head = nn.Linear(a.width, a.vocabulary)
+
+    def forward(self, tokens, steps=None, halting=True, generator=None):
+        """tokens (B, T) -> Output.
+
+        steps: how many steps to run at most (default: as many as trained). halting=False
+        disables the early exit and nothing else. generator: the stream from which binary
+        halting explores in training; None does not explore.
+        """
+        T, context = tokens.shape[1], self.architecture.context
+        if T > context:
+            raise ValueError(f"{T} tokens do not fit a context of {context}: "
+                             f"shorten the input or build the model with context={T} or more")
+        x = self.embed(tokens)
+        readout, ponder, halted_at, ran = self.core(x, steps or self.architecture.steps, halting, generator)
+        return Output(self.head(self.final_norm(readout)), ponder, halted_at, ran)
+
+    def embed(self, tokens):
+        """Token + absolute position, x (B, T, C); with scale="unit" brought to unit variance."""
+        position = torch.arange(tokens.shape[1], device=tokens.device)
+        x = self.token_embedding(tokens) + self.position_embedding(position)
+        return x / (INITIAL_STD * math.sqrt(2)) if self.architecture.scale == "unit" else x
+
+    def f(self, h, stream="h"):
+        """One pass through the tied block, (B, T, C) -> (B, T, C)."""
+        return self.block[0](h, stream)
+
+    def s(self, n):
+        """The step embedding (C,) of step n, counted from 0; beyond the trained steps the last one."""
+        if not self.architecture.step_embeddings:
+            return 0
+        return self.step_embedding.weight[min(n, self.architecture.steps - 1)]
+
+    def loss(self, output, targets):
+        """Mean cross-entropy over the supervised targets (B, T; -100 elsewhere), plus the
+        ponder cost times its weight where the rung has one."""
+        loss = F.cross_entropy(output.logits.flatten(0, 1), targets.flatten(), ignore_index=-100)
+        weight = self.architecture.ponder_weight
+        return loss + weight * output.ponder if weight and output.ponder is not None else loss
+
+    @torch.no_grad()
+    def initialise(self, seed):
+        """Draw every parameter as the paper does; each has a named random stream of its own,
+        so that what two rungs share starts from the same numbers under the same seed."""
+        for name, p in self.named_parameters():
+            layer = name.split(".")[-2] if "." in name else ""
+            if name == "act_halt.bias":
+                p.fill_(self.architecture.halting_bias)
+            elif name == "q_halt.bias":
+                p.fill_(-5)
+            elif "norm" in layer or "reentry" in name:
+                p.fill_(1 if name.endswith("weight") else 0)
+            elif name.endswith("bias") or layer == "q_halt":
+                p.zero_()
+            else:
+                unit = name in ("y_init", "z_init") and self.architecture.scale == "unit"
+                draw = torch.randn(p.shape, generator=stream(seed, "initialisation", name))
+                p.copy_(draw if unit else INITIAL_STD * draw)
+        return self

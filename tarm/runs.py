@@ -1,0 +1,88 @@
+"""A run: one frozen dataclass, and the content hash that names it."""
+
+import hashlib
+import json
+from dataclasses import MISSING, asdict, dataclass, fields
+
+from .architecture import Architecture, at_least, choose
+from .budget import PUBLISHED_BUDGET
+from .tasks import TASKS
+
+BETAS = (0.9, 0.999)  # of AdamW, the same in every run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Architecture):
+    """Everything that determines the numbers of a run, and nothing else.
+
+    Device, threads and the times of evaluation are not part of it. Every default is the
+    published value (paper, section 6), the seed apart.
+    """
+
+    task: str
+    length: int = 10               # digits of an operand in training
+    training_steps: int = 5000
+    batch: int = 64                # problems in a step
+    learning_rate: float = 3e-4
+    eps: float = 1e-8              # AdamW's
+    weight_decay: float = 0.01
+    seed: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        choose("task", self.task, TASKS)
+        for field in ("length", "training_steps", "batch"):
+            at_least(1, field, getattr(self, field))
+        for field in fields(self):  # 0 and 0.0 are the same value, so they are one run
+            if field.type is float:
+                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+
+    @property
+    def changes(self):
+        """The fields that differ from their default; the budget stands for the steps too."""
+        defaults = {f.name: f.default for f in fields(self) if f.default is not MISSING}
+        defaults["budget"] = PUBLISHED_BUDGET
+        return {name: value for name, value in asdict(self).items()
+                if name != "steps" and (name not in defaults or value != defaults[name])}
+
+    @property
+    def hash(self):
+        """Twelve hexadecimal digits that name the run.
+
+        Only fields that differ from their default enter, so that a field added later, at its
+        default, changes no earlier hash.
+        """
+        text = json.dumps(self.changes, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def __str__(self):
+        return f"{self.hash} " + " ".join(f"{k}={v}" for k, v in self.changes.items())
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a run is evaluated, and on what; not part of the run, whose numbers it leaves alone.
+
+    every: training steps between evaluations; the last step is always one. lengths: operand
+    lengths evaluated each time. final_lengths: those evaluated at the last step only.
+    problems: how many per length, seen and unseen each.
+    """
+
+    every: int
+    lengths: tuple
+    final_lengths: tuple = ()
+    problems: int = 100
+
+    def lengths_at(self, step, last):
+        """The lengths to evaluate after this step; none where it is not time."""
+        if step == last:
+            return self.lengths + self.final_lengths
+        return self.lengths if step % self.every == 0 else ()
+
+
+def run_from(configuration):
+    """A Run from a record's configuration. Raises ValueError for a field it does not know."""
+    known = {field.name for field in fields(Run)}
+    if unknown := set(configuration) - known:
+        raise ValueError(f"unknown fields {', '.join(sorted(unknown))}: the record may come from a newer tarm")
+    return Run(**configuration)

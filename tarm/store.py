@@ -1,0 +1,118 @@
+"""The store: one JSON record and one safetensors file per finished run, written atomically."""
+
+import json
+import os
+import platform
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from .evaluation import Score
+from .runs import run_from
+
+SCHEMA = 1
+COMMITTED = Path(__file__).parent.parent / "figures" / "data"
+
+
+@contextmanager
+def written_whole(path):
+    """A path to write to that becomes `path` only once everything is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def environment(device):
+    """What a record says of the machine: versions, processor, threads; no names or paths."""
+    kind = torch.device(device).type
+    return {"python": platform.python_version(), "torch": torch.__version__, "system": platform.system(),
+            "machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+            "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind}
+
+
+class Store:
+    """A folder of records/HASH.json and weights/HASH.safetensors.
+
+    The folder is $TARM_STORE, or `.tarm` in the current directory. A record that is there is a
+    finished run: weights are written before it.
+    """
+
+    def __init__(self, root=None):
+        self.root = Path(root or os.environ.get("TARM_STORE") or ".tarm")
+
+    def record_path(self, run_hash):
+        return self.root / "records" / f"{run_hash}.json"
+
+    def weights_path(self, run_hash):
+        return self.root / "weights" / f"{run_hash}.safetensors"
+
+    def has(self, run):
+        return self.record_path(run.hash).exists()
+
+    def save(self, run, schedule, result, device, command):
+        """Write a finished run's weights and then its record."""
+        with written_whole(self.weights_path(run.hash)) as part:
+            save_file({name: value.contiguous() for name, value in result.model.cpu().state_dict().items()},
+                      part, metadata={"run": run.hash})
+        record = {
+            "schema": SCHEMA, "run": run.hash, "configuration": asdict(run), "schedule": asdict(schedule),
+            "environment": environment(device), "command": command,
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "diverged_at": result.diverged_at, "ledger": result.ledger,
+            "losses": [float(f"{loss:.5g}") for loss in result.losses],
+            "evaluations": [score._asdict() for score in result.scores]}
+        with written_whole(self.record_path(run.hash)) as part:
+            lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
+            part.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+
+    def load(self, run_hash):
+        """The record of one run, a dict. Raises ValueError where the file is not a whole record
+        of this schema whose configuration has the hash it is named by."""
+        path = self.record_path(run_hash)
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record["schema"] != SCHEMA:
+                raise ValueError(f"schema {record['schema']}, this tarm reads {SCHEMA}")
+            actual = run_from(record["configuration"]).hash
+            if not actual == record["run"] == run_hash:
+                raise ValueError(f"its configuration has the hash {actual}")
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a record that can be used ({error}): remove it") from error
+        return record
+
+    def records(self):
+        """All records, oldest hash first."""
+        return [self.load(path.stem) for path in sorted((self.root / "records").glob("*.json"))]
+
+    def find(self, prefix):
+        """The one record whose hash begins with `prefix`. Raises ValueError unless there is one."""
+        found = sorted(path.stem for path in (self.root / "records").glob(f"{prefix}*.json"))
+        if len(found) != 1:
+            raise ValueError(f"{len(found)} runs in {self.root} begin with {prefix!r}: "
+                             f"`python -m tarm list` names them all")
+        return self.load(found[0])
+
+    def model(self, record):
+        """The trained model of a record, on the CPU, in evaluation mode. Nothing is unpickled."""
+        model = run_from(record["configuration"]).build()
+        model.load_state_dict(load_file(self.weights_path(record["run"])))
+        return model.eval()
+
+    def take(self, other, record):
+        """Copy a record, not its weights, from another store."""
+        with written_whole(self.record_path(record["run"])) as part:
+            shutil.copyfile(other.record_path(record["run"]), part)
+
+
+def scores(record):
+    """The evaluations of a record, as Scores."""
+    return [Score(**evaluation) for evaluation in record["evaluations"]]

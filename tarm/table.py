@@ -1,0 +1,46 @@
+"""The tidy table: from records to one CSV, a row per run, step, length, problems, decoding, metric."""
+
+import pandas as pd
+
+from .evaluation import metrics
+from .runs import run_from
+from .store import scores, written_whole
+from .studies import place
+
+VARIANT_FIELDS = ("outer", "inner", "norm", "scale", "window", "halting_bias", "ponder_weight", "step_embeddings",
+                  "eps", "precision")
+COLUMNS = ["profile", "study", "run", "rung", "task", "seed", "variant", "width", "budget", "training_length",
+           "training_steps", "step", "length", "problems", "decoding", "metric", "value", "count"]
+
+
+def variant(run):
+    """How a run differs from the published model: "norm=post scale=unit", or "published"."""
+    return " ".join(f"{k}={v}" for k, v in run.changes.items() if k in VARIANT_FIELDS) or "published"
+
+
+def rows(record):
+    """The rows of one record, as tuples in the order of COLUMNS."""
+    run = run_from(record["configuration"])
+    head = (*place(run), run.hash, run.rung, run.task, run.seed, variant(run), run.width, run.budget, run.length,
+            run.training_steps)
+    for score in scores(record):
+        for metric, (value, count) in metrics(score).items():
+            yield (*head, score.step, score.length, score.problems, score.decoding, metric, round(value, 6), count)
+
+
+def tidy(records):
+    """All records as one DataFrame."""
+    return pd.DataFrame([row for record in records for row in rows(record)], columns=COLUMNS)
+
+
+def write(table, path):
+    """Write a table as CSV, atomically, with the same bytes on every system."""
+    with written_whole(path) as part:
+        table.to_csv(part, index=False, lineterminator="\n")
+
+
+def read(path):
+    """The tidy table at `path`. Raises ValueError where there is none."""
+    if not path.exists():
+        raise ValueError(f"{path} does not exist: `python -m tarm sweep` makes it")
+    return pd.read_csv(path, keep_default_na=False)

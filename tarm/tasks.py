@@ -1,0 +1,166 @@
+"""Character-level copy, reverse and addition: problems as tensors (paper, section 5)."""
+
+from dataclasses import dataclass
+from typing import Callable, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .streams import stream
+
+VOCABULARY = "0123456789|+=\n"
+NEWLINE = VOCABULARY.index("\n")
+IGNORE = -100
+# A length with fewer problems than this reserves some of them for evaluation.
+RESERVE_BELOW = 10**8
+RESERVED_SHARE = 16
+
+
+def encode(text):
+    """Characters -> ids (T,). Raises ValueError for a character outside the vocabulary."""
+    for character in text:
+        if character not in VOCABULARY:
+            raise ValueError(f"{character!r} is not in the vocabulary: it is {VOCABULARY!r}")
+    return torch.tensor([VOCABULARY.index(character) for character in text])
+
+
+def decode(ids):
+    """Ids (T,) -> text."""
+    return "".join(VOCABULARY[i] for i in ids.tolist())
+
+
+class Problems(NamedTuple):
+    """prompt (B, P), up to and including `|` or `=`; answer (B, A), without its newline."""
+
+    prompt: Tensor
+    answer: Tensor
+
+    def batch(self):
+        """-> tokens (B, T), targets (B, T), with T = P + A and no padding.
+
+        The answer and the newline that ends it are supervised: targets are -100 before.
+        """
+        B, P = self.prompt.shape
+        newline = self.prompt.new_full((B, 1), NEWLINE)
+        row = torch.cat([self.prompt, self.answer, newline], dim=1)  # (B, P + A + 1)
+        targets = row[:, 1:].clone()
+        targets[:, :P - 1] = IGNORE
+        return row[:, :-1], targets
+
+    def select(self, rows):
+        return Problems(self.prompt[rows], self.answer[rows])
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task over `operands` numbers of L uniform digits each, leading zeros allowed.
+
+    write(digits (B, operands, L)) -> Problems;  distribution(L) -> (A, 10), the probability of
+    each digit at each position of the answer.
+    """
+
+    key: str
+    operands: int
+    write: Callable
+    distribution: Callable
+
+    def problems(self, n, length, generator, reserved=None):
+        """Draw n problems of this operand length, on the CPU.
+
+        reserved=None draws from all of them; False redraws those reserved for evaluation, as
+        training does; True draws reserved ones only. At lengths with 10^8 problems or more
+        nothing is reserved. Raises ValueError for a length below 1.
+        """
+        if length < 1:
+            raise ValueError(f"length={length} is too small: an operand has 1 digit or more")
+        digits = self._draw(n, length, generator)
+        if reserved is not None and self.count(length) < RESERVE_BELOW:
+            while (wrong := is_reserved(digits) != reserved).any():
+                digits[wrong] = self._draw(int(wrong.sum()), length, generator)
+        return self.write(digits)
+
+    def _draw(self, n, length, generator):
+        return torch.randint(10, (n, self.operands, length), generator=generator)
+
+    def count(self, length):
+        """How many different problems there are."""
+        return 10 ** (self.operands * length)
+
+    def chance(self, length):
+        """(A,) accuracy of the best constant guess at each position of the answer."""
+        return self.distribution(length).amax(dim=-1)
+
+
+def is_reserved(digits):
+    """Which problems (B, operands, L) are reserved for evaluation: one in sixteen, by hash.
+
+    The hash permutes the problem's number among the M there are: multiplication by an odd
+    number near M / golden ratio (Knuth's multiplicative hashing), made coprime to M = 10^k.
+    At least one problem is reserved, however short the operands.
+    """
+    flat = digits.flatten(1)
+    k = flat.shape[1]
+    M = 10**k
+    number = (flat * 10 ** torch.arange(k - 1, -1, -1)).sum(dim=1)
+    multiplier = next(m for m in range(int(M * 0.6180339887), 2 * M) if m % 2 and m % 5)
+    return (number * multiplier + M // 3) % M < max(1, M // RESERVED_SHARE)
+
+
+def _symbol(digits, character):
+    return digits.new_full((len(digits), 1), VOCABULARY.index(character))
+
+
+def _write_copy(digits):
+    x = digits[:, 0]
+    return Problems(torch.cat([x, _symbol(x, "|")], dim=1), x)
+
+
+def _write_reverse(digits):
+    x = digits[:, 0]
+    return Problems(torch.cat([x, _symbol(x, "|")], dim=1), x.flip(1))
+
+
+def _write_addition(digits):
+    a, b = digits[:, 0], digits[:, 1]
+    carry, total = torch.zeros_like(a[:, 0]), []
+    for place in reversed(range(a.shape[1])):  # least significant digit first
+        column = a[:, place] + b[:, place] + carry
+        total.append(column % 10)
+        carry = column // 10
+    answer = torch.stack([carry, *reversed(total)], dim=1)  # (B, L + 1)
+    return Problems(torch.cat([a, _symbol(a, "+"), b, _symbol(a, "=")], dim=1), answer)
+
+
+def _uniform(length):
+    return torch.full((length, 10), 0.1, dtype=torch.float64)
+
+
+def _addition_distribution(length):
+    """The last carry is 1 with a probability that approaches 1/2; every other digit is uniform."""
+    carry = 0.0
+    for _ in range(length):
+        # of the 100 pairs of digits 45 carry without a carry coming in, 55 with one
+        carry = 0.45 * (1 - carry) + 0.55 * carry
+    first = torch.zeros(1, 10, dtype=torch.float64)
+    first[0, 0], first[0, 1] = 1 - carry, carry
+    return torch.cat([first, _uniform(length)])
+
+
+TASKS = {task.key: task for task in (
+    Task("copy", 1, _write_copy, _uniform),
+    Task("reverse", 1, _write_reverse, _uniform),
+    Task("addition", 2, _write_addition, _addition_distribution),
+)}
+
+
+def seen_problems(task, length, training_length, training_stream, seed, n):
+    """Problems a run has trained on: at the training length its own first n; at other lengths
+    there are none, and n come from a stream of their own (paper, section 10)."""
+    if length == training_length:
+        return task.problems(n, length, training_stream, reserved=False)
+    return task.problems(n, length, stream(seed, "other", task.key, length))
+
+
+def unseen_problems(task, length, seed, n):
+    """n problems that no run trains on (paper, section 10)."""
+    return task.problems(n, length, stream(seed, "unseen", task.key, length), reserved=True)
