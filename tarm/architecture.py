@@ -13,7 +13,7 @@ CHOICES = {"norm": NORMS, "scale": ("published", "unit"), "window": WINDOWS,
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """The fields of a model. Every default is the published value (paper, sections 3 and 10).
+    """The fields of a model. Every default is the published value (arXiv 2603.08082).
 
     Depth is a budget of block passes (default 24) or a number of steps N; each determines the
     other, and both are filled in. Raises ValueError for a value that does not exist, does not

@@ -1,4 +1,4 @@
-"""The decoder block that every rung shares (paper, section 2)."""
+"""The decoder block that every rung shares (arXiv 2603.08082)."""
 
 import torch
 from torch import nn

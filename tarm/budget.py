@@ -6,7 +6,7 @@ PUBLISHED_BUDGET = 24
 
 
 def passes_per_step(rung, outer, inner):
-    """Block passes that one step of the rung takes (paper, section 3)."""
+    """Block passes that one step of the rung takes (arXiv 2603.08082)."""
     return LADDER[rung].model.passes_per_step(outer, inner)
 
 
@@ -28,6 +28,6 @@ def flop_per_pass(width, length):
     """FLOP of one forward block pass per position, in a sequence of `length` positions.
 
     24 C^2 + 4 T C: the projections and the MLP, then the two products of attention, a
-    multiplication and an addition counted as two (paper, section 6).
+    multiplication and an addition counted as two.
     """
     return 24 * width**2 + 4 * length * width

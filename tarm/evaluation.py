@@ -29,7 +29,7 @@ class Score(NamedTuple):
 
 
 def evaluation_problems(run, length, n, training_stream):
-    """{"seen": Problems, "unseen": Problems} of one operand length (paper, section 10)."""
+    """{"seen": Problems, "unseen": Problems} of one operand length."""
     task = TASKS[run.task]
     return {"seen": seen_problems(task, length, run.length, training_stream, run.seed, n),
             "unseen": unseen_problems(task, length, run.seed, n)}
@@ -66,7 +66,7 @@ def metrics(score):
     """{metric: (value, count)} of a Score; values in [0, 1], count the samples behind each.
 
     character, sequence, first, last, Q1 to Q4 (bounds n//4, n//2, 3n//4; none where the answer
-    has fewer than 4 characters), and position 1 to position n (paper, section 6).
+    has fewer than 4 characters), and position 1 to position n (arXiv 2603.08082).
     """
     correct, n = score.correct, len(score.correct)
     spans = {"character": (0, n), "first": (0, 1), "last": (n - 1, n)}

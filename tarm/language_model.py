@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from .block import Block
 from .streams import stream
 
-# Standard deviation at which every weight starts (paper, section 2).
+# Standard deviation at which every weight starts (arXiv 2603.08082).
 INITIAL_STD = 0.02
 
 

@@ -16,7 +16,7 @@ class Run(Architecture):
     """Everything that determines the numbers of a run, and nothing else.
 
     Device, threads and the times of evaluation are not part of it. Every default is the
-    published value (paper, section 6), the seed apart.
+    published value (arXiv 2603.08082), the seed apart.
     """
 
     task: str

@@ -22,5 +22,5 @@ def stream(seed, *name):
 
 def training_stream(seed):
     """The stream of training problems: seeded with the run's seed itself, as published, so that
-    a run with seed 1337 draws the published problems (paper, section 6)."""
+    a run with seed 1337 draws the published problems (arXiv 2603.08082)."""
     return torch.Generator().manual_seed(seed)

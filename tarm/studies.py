@@ -25,7 +25,7 @@ TINY = {"width": 16, "heads": 2, "budget": 12, "dropout": 0, "context": 32, "bat
         "training_steps": 4}
 SMALL = {"width": 64, "heads": 4, "dropout": 0, "context": 64, "batch": 32, "learning_rate": 1e-3}
 
-# smoke runs in seconds and shows nothing; cpu is small and separates the rungs; paper is the paper's section 6
+# smoke runs in seconds and shows nothing; cpu is small and separates the rungs; paper is as published
 PROFILES = {
     "smoke": {
         "copy": Setting(TINY | {"length": 4}, Schedule(2, (4,), (8,), problems=8)),

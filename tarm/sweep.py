@@ -18,6 +18,13 @@ def _start_worker(queue, threads):
     global _progress
     _progress = queue
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """A worker whose sweep was killed stops too, rather than train on for nobody."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _run_job(job, store, device, command):

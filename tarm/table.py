@@ -34,13 +34,18 @@ def tidy(records):
 
 
 def write(table, path):
-    """Write a table as CSV, atomically, with the same bytes on every system."""
+    """Write a table as CSV (compressed where the name ends in .gz), with the same bytes every time."""
+    compression = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
     with written_whole(path) as part:
-        table.to_csv(part, index=False, lineterminator="\n")
+        table.to_csv(part, index=False, lineterminator="\n", compression=compression)
 
 
-def read(path):
-    """The tidy table at `path`. Raises ValueError where there is none."""
-    if not path.exists():
-        raise ValueError(f"{path} does not exist: `python -m tarm sweep` makes it")
-    return pd.read_csv(path, keep_default_na=False)
+def read(root):
+    """The tidy table of the store at `root`: results.csv, or results.csv.gz as committed.
+
+    Raises ValueError where there is none.
+    """
+    for path in (root / "results.csv", root / "results.csv.gz"):
+        if path.exists():
+            return pd.read_csv(path, keep_default_na=False)
+    raise ValueError(f"{root} holds no results.csv: `python -m tarm sweep` makes it")

@@ -1,4 +1,4 @@
-"""Character-level copy, reverse and addition: problems as tensors (paper, section 5)."""
+"""Character-level copy, reverse and addition: problems as tensors (arXiv 2603.08082)."""
 
 from dataclasses import dataclass
 from typing import Callable, NamedTuple
@@ -65,9 +65,9 @@ class Task:
     distribution: Callable
 
     def problems(self, n, length, generator, reserved=None):
-        """Draw n problems of this operand length, on the CPU.
+        """Draw n problems of this operand length, on the CPU; n at once or in parts, they are the same.
 
-        reserved=None draws from all of them; False redraws those reserved for evaluation, as
+        reserved=None draws from all of them; False passes over those reserved for evaluation, as
         training does; True draws reserved ones only. At lengths with 10^8 problems or more
         nothing is reserved. Raises ValueError for a length below 1.
         """
@@ -75,8 +75,10 @@ class Task:
             raise ValueError(f"length={length} is too small: an operand has 1 digit or more")
         digits = self._draw(n, length, generator)
         if reserved is not None and self.count(length) < RESERVE_BELOW:
-            while (wrong := is_reserved(digits) != reserved).any():
-                digits[wrong] = self._draw(int(wrong.sum()), length, generator)
+            digits = digits[is_reserved(digits) == reserved]
+            while missing := n - len(digits):
+                more = self._draw(missing, length, generator)
+                digits = torch.cat([digits, more[is_reserved(more) == reserved]])
         return self.write(digits)
 
     def _draw(self, n, length, generator):
@@ -155,12 +157,12 @@ TASKS = {task.key: task for task in (
 
 def seen_problems(task, length, training_length, training_stream, seed, n):
     """Problems a run has trained on: at the training length its own first n; at other lengths
-    there are none, and n come from a stream of their own (paper, section 10)."""
+    there are none, and n come from a stream of their own."""
     if length == training_length:
         return task.problems(n, length, training_stream, reserved=False)
     return task.problems(n, length, stream(seed, "other", task.key, length))
 
 
 def unseen_problems(task, length, seed, n):
-    """n problems that no run trains on (paper, section 10)."""
+    """n problems that no run trains on."""
     return task.problems(n, length, stream(seed, "unseen", task.key, length), reserved=True)

@@ -27,7 +27,7 @@ class Result(NamedTuple):
 
 
 def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None):
-    """Train one run and evaluate it on its schedule (paper, section 6); -> Result.
+    """Train one run and evaluate it on its schedule (arXiv 2603.08082); -> Result.
 
     `report(step, loss, accuracy)` is called as training goes on; accuracy is the last greedy
     character accuracy on unseen problems at the training length, None before there is one. A

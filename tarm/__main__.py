@@ -1,0 +1,103 @@
+"""The command line: python -m tarm COMMAND; each command has --help with an example."""
+
+import argparse
+import sys
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+from . import commands
+from .runs import Run
+from .studies import PROFILES, STUDIES
+
+
+def add_run_options(parser):
+    """One option per field of Run."""
+    for field in fields(Run):
+        kind = {bool: lambda text: {"true": True, "false": False}[text.lower()],
+                int: int, float: float, str: str}.get(field.type, int)
+        required = field.default is MISSING
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, required=required,
+                            metavar=field.name.upper(), help="required" if required else f"published: {field.default}")
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="python -m tarm", description="Tiny Autoregressive Recursive Models.")
+    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name, function, text, example, trains=False, device=True):
+        sub = subparsers.add_parser(name, help=text, description=text, epilog=f"example: python -m tarm {example}")
+        sub.set_defaults(function=function)
+        sub.add_argument("--store", type=Path, help="folder of the runs (default: $TARM_STORE, or .tarm)")
+        if device:
+            sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda")
+        if trains:
+            sub.add_argument("--profile", choices=PROFILES, default="cpu", help="size of the runs (default: cpu)")
+            sub.add_argument("--jobs", type=int, help="runs trained at a time (default: one per core, one on a GPU)")
+            sub.add_argument("--threads", type=int, help="threads of each (default: the cores are shared)")
+        return sub
+
+    seeds = {"default": "1", "help": "a count (3: seeds 0, 1, 2) or a list (0,4); default 1"}
+    sub = command("figures", commands.command_figures, "train the main study's missing runs, then draw every figure",
+                  "figures --profile smoke", trains=True)
+    sub.add_argument("--seeds", **seeds)
+    sub.set_defaults(notebook=(), parameter=())
+    sub = command("sweep", commands.command_sweep, "train the runs of a study that the store does not have yet",
+                  "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True)
+    sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs (default: main)")
+    sub.add_argument("--seeds", **seeds)
+    sub.add_argument("--rung", help="only these, separated by commas")
+    sub.add_argument("--task", help="only these, separated by commas")
+    sub = command("train", commands.command_train, "train one run: the profile's, with the fields given changed",
+                  "train --profile smoke --rung universal --task copy", trains=True)
+    add_run_options(sub)
+    sub = command("evaluate", commands.command_evaluate, "decode fresh problems with a trained run",
+                  "evaluate 5c91d745a8d4 --lengths 3,4")
+    sub.add_argument("run", help="the run's hash, or its beginning")
+    sub.add_argument("--lengths", help="operand lengths, separated by commas (default: the training length)")
+    sub.add_argument("--problems", type=int, default=100, help="problems per length (default: 100)")
+    sub = command("generate", commands.command_generate, "complete a prompt with a trained run",
+                  "generate 5c91d745a8d4 123+456=")
+    sub.add_argument("run", help="the run's hash, or its beginning")
+    sub.add_argument("prompt", help="characters of the vocabulary, such as 12+34=")
+    sub.add_argument("--limit", type=int, default=64, help="most characters to write (default: 64)")
+    sub.add_argument("--sample", action="store_true", help="sample at temperature 1 (default: greedy)")
+    sub.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
+    sub = command("notebooks", commands.command_notebooks, "run the numbered notebooks on the store's runs",
+                  "notebooks 01 --profile smoke")
+    sub.add_argument("notebook", nargs="*", help="beginnings of names, such as 01 (default: all)")
+    sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose runs (default: cpu)")
+    sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
+                     help="a notebook's parameter")
+    sub = command("ladder", commands.command_ladder, "the seven rungs: passes and parameters", "ladder --width 64 --heads 4",
+                  device=False)
+    for name, default in ("width", 384), ("heads", 6), ("budget", 24), ("context", 180):
+        sub.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
+    sub = command("list", commands.command_list, "the recorded runs", "list --store figures/data", device=False)
+    sub.add_argument("--json", action="store_true", help="one JSON object a line")
+    sub = command("export", commands.command_export, "copy a profile's records and figures into figures/, to be committed",
+                  "export --profile cpu", device=False)
+    sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
+    sub.add_argument("--seeds", default="100", help="a count or a list (default: all)")
+    return top
+
+
+def main(words=None):
+    """Run one command; -> exit code. An error of the user's is one line, without a traceback."""
+    arguments = parser().parse_args(words)
+    arguments.words = sys.argv[1:] if words is None else words
+    try:
+        arguments.function(arguments)
+    except KeyboardInterrupt:
+        print("interrupted; finished runs are kept, the same command goes on from there", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # somebody read the first lines only
+        sys.stderr.close()
+        return 0
+    except (ValueError, RuntimeError, OSError) as error:
+        print(f"tarm: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""What `python -m tarm` can do, a function per command; each takes the parsed arguments."""
+
+import json
+import shlex
+import shutil
+from dataclasses import fields, replace
+
+import torch
+
+from . import table
+from .architecture import Architecture
+from .decoding import complete, gumbel
+from .evaluation import evaluate, evaluation_problems, metrics
+from .ladder import LADDER
+from .runs import Run, Schedule, run_from
+from .store import COMMITTED, Store, scores
+from .streams import stream, training_stream
+from .studies import PROFILES, STUDIES, Job, jobs
+from .sweep import sweep
+
+
+def choose_device(name):
+    """"auto" -> "cuda" where there is one, else "cpu". Raises ValueError for one that is not there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device={name!r} is not here: use cpu, or auto to take what there is") from error
+    return name
+
+
+def seed_list(text):
+    """"3" -> (0, 1, 2), a count; "0,4" or "4," -> a list."""
+    numbers = [int(part) for part in text.split(",") if part]
+    seeds = tuple(numbers) if "," in text else tuple(range(*numbers))
+    if not seeds:
+        raise ValueError(f"seeds={text!r} are none: give a count such as 3, or a list such as 0,1")
+    return seeds
+
+
+def train_and_report(these, arguments):
+    """Run jobs in the store given, rewrite its table, and say what there is now."""
+    store, device = Store(arguments.store), choose_device(arguments.device)
+    command = "python -m tarm " + shlex.join(arguments.words)
+    ran = sweep(these, store, device, arguments.jobs, arguments.threads, command)
+    table.write(table.tidy(store.records()), store.root / "results.csv")
+    print(f"{len(these)} runs, {ran} trained now on {device}, {len(these) - ran} already there: {store.root}")
+    return store
+
+
+def command_train(arguments):
+    given = {field.name: value for field in fields(Run)
+             if (value := getattr(arguments, field.name)) is not None}
+    setting = PROFILES[arguments.profile][arguments.task]
+    base = setting.fields if not {"budget", "steps"} & set(given) else {
+        name: value for name, value in setting.fields.items() if name != "budget"}
+    run = Run(**base | given)
+    schedule = setting.schedule
+    if run.length not in schedule.lengths:
+        schedule = replace(schedule, lengths=(run.length,), final_lengths=())
+    train_and_report([Job(run, schedule)], arguments)
+
+
+def command_sweep(arguments):
+    filters = {name: getattr(arguments, name).split(",") for name in ("rung", "task")
+               if getattr(arguments, name)}
+    these = jobs(arguments.profile, arguments.study, seed_list(arguments.seeds), **filters)
+    train_and_report(these, arguments)
+
+
+def command_figures(arguments):
+    from . import notebooks  # papermill is an extra
+
+    store = train_and_report(jobs(arguments.profile, "main", seed_list(arguments.seeds)), arguments)
+    run_notebooks(notebooks, arguments, store)
+    print(f"figures: {store.root / 'figures' / arguments.profile}")
+
+
+def command_notebooks(arguments):
+    from . import notebooks
+
+    run_notebooks(notebooks, arguments, Store(arguments.store))
+
+
+def run_notebooks(notebooks, arguments, store):
+    parameters = dict(pair.split("=", 1) for pair in arguments.parameter)
+    for path, ran in notebooks.run_all(arguments.profile, choose_device(arguments.device), store,
+                                       arguments.notebook, **parameters):
+        print(f"{path.name}: {'run' if ran else 'unchanged'}", flush=True)
+
+
+def command_evaluate(arguments):
+    store = Store(arguments.store)
+    record = store.find(arguments.run)
+    run = run_from(record["configuration"])
+    model = store.model(record).to(choose_device(arguments.device))
+    lengths = [int(length) for length in arguments.lengths.split(",")] if arguments.lengths else [run.length]
+    print(f"{run}\n{'length':>6} {'problems':8} {'decoding':8} {'count':>5} {'character':>9} {'sequence':>8} "
+          f"{'first':>6} {'last':>6}")
+    for length in lengths:
+        problems = evaluation_problems(run, length, arguments.problems, training_stream(run.seed))
+        for score in evaluate(model, problems, length, run.training_steps, run.seed):
+            m = {name: value for name, (value, _) in metrics(score).items()}
+            print(f"{length:>6} {score.problems:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
+                  f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
+
+
+def command_generate(arguments):
+    store = Store(arguments.store)
+    model = store.model(store.find(arguments.run)).to(choose_device(arguments.device))
+    noise = None
+    if arguments.sample:
+        noise = gumbel((1, arguments.limit, model.architecture.vocabulary), stream(arguments.seed, "decoding"))
+    print(complete(model, arguments.prompt, arguments.limit, noise))
+
+
+def command_ladder(arguments):
+    print(f"{'#':1} {'key':15} {'name':27} {'family':14} {'steps':>5} {'passes':>6} {'parameters':>11}  new on this rung")
+    for number, (key, rung) in enumerate(LADDER.items(), 1):
+        a = Architecture(rung=key, width=arguments.width, heads=arguments.heads, budget=arguments.budget,
+                         context=arguments.context)
+        with torch.device("meta"):
+            size = sum(p.numel() for p in rung.model(a).parameters())
+        print(f"{number:1} {key:15} {rung.name:27} {rung.family:14} {a.steps:>5} {a.budget:>6} {size:>11,}  {rung.change}")
+
+
+def command_list(arguments):
+    records = Store(arguments.store).records()
+    if arguments.json:
+        for record in records:
+            print(json.dumps({"run": record["run"], **record["configuration"], **record["ledger"],
+                              "diverged_at": record["diverged_at"], "accuracy": final_accuracy(record)}))
+        return
+    print(f"{'run':12} {'rung':14} {'task':8} {'length':>6} {'seed':>4} {'width':>5} {'passes':>6} {'executed':>8} "
+          f"{'weighted':>8} {'trained':>7} {'accuracy':>8} {'seconds':>7}  differs from published in")
+    for record in sorted(records, key=lambda r: (r["configuration"]["task"], list(LADDER).index(
+            r["configuration"]["rung"]), r["configuration"]["seed"])):
+        run, ledger = run_from(record["configuration"]), record["ledger"]
+        accuracy = final_accuracy(record)
+        shown = "diverged" if accuracy is None else f"{accuracy:.1%}"
+        print(f"{run.hash:12} {run.rung:14} {run.task:8} {run.length:>6} {run.seed:>4} {run.width:>5} {run.budget:>6} "
+              f"{ledger['executed_passes']:>8.1f} {ledger['weighted_passes']:>8.1f} {ledger['trained_passes']:>7.1f} "
+              f"{shown:>8} {ledger['training_seconds']:>7.0f}  {table.variant(run).replace('published', '-')}")
+
+
+def final_accuracy(record):
+    """Greedy character accuracy on unseen problems of the training length at the last step, or None."""
+    run = run_from(record["configuration"])
+    for score in scores(record):
+        if (score.step, score.length, score.problems, score.decoding) == (
+                run.training_steps, run.length, "unseen", "greedy"):
+            return metrics(score)["character"][0]
+    return None
+
+
+def command_export(arguments):
+    store, committed = Store(arguments.store), Store(COMMITTED)
+    wanted = {job.run.hash for study in STUDIES for job in study_jobs(study, arguments)}
+    taken = [record for record in store.records() if record["run"] in wanted]
+    if not taken:
+        raise ValueError(f"{store.root} has no finished run of profile {arguments.profile}: "
+                         f"`python -m tarm figures --profile {arguments.profile}` makes them")
+    for record in taken:
+        committed.take(store, record)
+    table.write(table.tidy(committed.records()), COMMITTED / "results.csv.gz")
+    figures = store.root / "figures" / arguments.profile
+    drawn = sorted(path for path in figures.rglob("*") if path.is_file()) if figures.exists() else []
+    for path in drawn:
+        target = COMMITTED.parent / path.relative_to(figures)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    print(f"{len(taken)} records and {len(drawn)} files of figures: {COMMITTED.parent}")
+
+
+def study_jobs(study, arguments):
+    """The jobs of a study at the profile; none where the study does not have that profile."""
+    try:
+        return jobs(arguments.profile, study, seed_list(arguments.seeds))
+    except ValueError:
+        return []

@@ -1,0 +1,130 @@
+"""The figures of the main study: which rows each one shows, and how it is kept."""
+
+import io
+from pathlib import Path
+
+from . import figures
+from .ladder import LADDER
+from .statistics import over_seeds
+from .store import written_whole
+from .table import write
+from .tasks import TASKS
+
+
+def select(table, profile, *, study="main", problems="unseen", decoding="greedy", **values):
+    """Rows of the tidy table of one study, in the ladder's order.
+
+    values: the value of a column, or a list of allowed ones. Raises ValueError where no row is
+    left, naming what was asked for.
+    """
+    wanted = {"profile": profile, "study": study, "problems": problems, "decoding": decoding, **values}
+    rows = table
+    for column, value in wanted.items():
+        rows = rows[rows[column].isin(value if isinstance(value, list) else [value])]
+    if rows.empty:
+        raise ValueError("the table has no row with " + ", ".join(f"{k}={v}" for k, v in wanted.items()) +
+                         f": train it with `python -m tarm sweep --profile {profile}`")
+    order = {key: i for i, key in enumerate([*TASKS, *LADDER])}
+    return rows.sort_values(["task", "rung"], key=lambda keys: keys.map(order), kind="stable")
+
+
+def at_the_end(rows):
+    """Of a selection, the last evaluation at the training length."""
+    return rows[(rows["step"] == rows["training_steps"]) & (rows["length"] == rows["training_length"])]
+
+
+def with_chance(points, rows, position=None):
+    """Add the column chance: of the whole answer, or at one position of it.
+
+    position: an index into the answer, or the name of the column of `points` that counts from 1.
+    """
+    def chance(point):
+        task = point["task"] if "task" in point else rows["task"].iloc[0]
+        length = rows[rows["task"] == task]["training_length"].iloc[0]
+        levels = TASKS[task].chance(length)
+        if position is None:
+            return levels.mean().item()
+        return levels[point[position] - 1 if isinstance(position, str) else position].item()
+
+    return points.assign(chance=points.apply(chance, axis=1), family=points["rung"].map(lambda r: LADDER[r].family))
+
+
+def performance_across_tasks(table, profile):
+    rows = at_the_end(select(table, profile, metric="character"))
+    return rows, with_chance(over_seeds(rows, ["task", "rung"]), rows)
+
+
+def addition_by_architecture(table, profile):
+    rows = at_the_end(select(table, profile, task="addition", metric=["character", "sequence"]))
+    return rows, with_chance(over_seeds(rows, ["rung", "metric"]), rows)
+
+
+def accuracy_by_position(table, profile):
+    positions = [metric for metric in table["metric"].unique() if metric.startswith("position")]
+    rows = at_the_end(select(table, profile, task="addition", metric=positions))
+    rows = rows.assign(position=rows["metric"].str.split().str[1].astype(int))
+    return rows, with_chance(over_seeds(rows, ["rung", "position"]), rows, "position")
+
+
+def learning_dynamics(table, profile):
+    rows = select(table, profile, task="addition", metric="character")
+    rows = rows[rows["length"] == rows["training_length"]]
+    return rows, with_chance(over_seeds(rows, ["rung", "step"]), rows)
+
+
+def last_character_bottleneck(table, profile):
+    rows = select(table, profile, task="addition", metric="last")
+    rows = rows[rows["length"] == rows["training_length"]]
+    points = with_chance(over_seeds(rows, ["rung", "step"]), rows, -1)
+    final = points[points["step"] == points["step"].max()].set_index("rung")["mean"]
+    return rows, points.assign(overcome=points["rung"].map(final) > 0.5)
+
+
+RESULTS = {selection.__name__: selection for selection in (
+    performance_across_tasks, addition_by_architecture, accuracy_by_position, learning_dynamics,
+    last_character_bottleneck)}
+
+
+def note(rows):
+    """What a figure of results says of itself, from the rows behind it: two lines."""
+    sizes = rows.groupby("task", sort=False)[["training_length", "training_steps"]].first()
+    tasks = ", ".join(f"{task} of {s.training_length} digits ({s.training_steps} steps)" for task, s in sizes.iterrows())
+    first = rows.iloc[0]
+    seeds = sorted(rows["seed"].unique())
+    positions = len(TASKS[first.task].chance(first.length)) if first.metric == "character" else 1
+    problems = first["count"] // positions
+    spread = ("95 % Student-t intervals over seeds" if len(seeds) >= 5
+              else "too few seeds for an interval or a ranking")
+    careful = (first.problems, first.decoding) == ("unseen", "greedy")
+    return (f"{first.profile} profile: {tasks}; width {first.width}, {first.budget} block passes\n"
+            f"{'careful' if careful else 'published'} protocol: {first.decoding}, {problems} {first.problems} problems; "
+            f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}, {spread}; dashed: chance")
+
+
+def result_figure(stem, table, profile):
+    """(rows of the table, points, Figure) of one figure of RESULTS."""
+    rows, points = RESULTS[stem](table, profile)
+    return rows, points, getattr(figures, stem)(points, note(rows))
+
+
+def show(figure, alt):
+    """The figure as a picture in a notebook, with its alternative text."""
+    import IPython.display  # an extra: only notebooks need it
+
+    with io.BytesIO() as png, figures.matplotlib.rc_context(figures.STYLE):
+        figure.savefig(png, format="png", metadata={"Software": None}, dpi=110)
+        IPython.display.display({"image/png": png.getvalue(), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def save(figure, rows, stem, folder):
+    """Write STEM.svg, STEM.png and data/STEM.csv; the same bytes whenever the rows are the same.
+
+    folder: None or "" writes nothing, so that a notebook only read draws no files.
+    """
+    if not folder:
+        return
+    folder = Path(folder)
+    for kind, metadata in ("svg", {"Date": None}), ("png", {"Software": None}):
+        with written_whole(folder / f"{stem}.{kind}") as part, figures.matplotlib.rc_context(figures.STYLE):
+            figure.savefig(part, format=kind, metadata=metadata, dpi=150)
+    write(rows, folder / "data" / f"{stem}.csv")

@@ -1,0 +1,83 @@
+"""Run the numbered notebooks with papermill, parameterised, and only where something changed."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import papermill
+
+PROJECT = Path(__file__).parent.parent
+NOTEBOOKS = PROJECT / "notebooks"
+
+
+def numbered(folder=NOTEBOOKS):
+    """The notebooks in reading order. Raises ValueError where there are none."""
+    found = sorted(folder.glob("[0-9]*.ipynb"))
+    if not found:
+        raise ValueError(f"no notebooks in {folder}: run from a clone of the project, installed with pip install -e")
+    return found
+
+
+def fingerprint(notebook, parameters, files):
+    """A hash of what a notebook's result depends on: its source, its parameters, these files."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    digest = hashlib.sha256(json.dumps([[cell.cell_type, cell.source] for cell in cells]).encode())
+    digest.update(json.dumps(parameters, sort_keys=True).encode())
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def run_notebook(notebook, parameters, folder, files=()):
+    """Run one notebook into `folder`, unless what is there came from the same inputs; -> was it run?
+
+    Raises ValueError for a parameter that the notebook does not have. A notebook that fails
+    leaves its partial copy as NAME.failed.ipynb and raises RuntimeError with the cell's error.
+    """
+    known = papermill.inspect_notebook(str(notebook))
+    if unknown := set(parameters) - set(known):
+        raise ValueError(f"{notebook.name} has no parameter {', '.join(sorted(unknown))}: "
+                         f"it has {', '.join(known) or 'none'}")
+    output, part = folder / notebook.name, folder / f"{notebook.stem}.failed.ipynb"
+    current = fingerprint(notebook, parameters, files)
+    if output.exists() and nbformat.read(output, as_version=4).metadata.get("tarm_inputs") == current:
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(notebook, part, parameters, kernel_name="python3", cwd=notebook.parent,
+                                   progress_bar=False, log_output=False)
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(f"{notebook.name} failed in cell {error.exec_count} "
+                           f"({error.ename}: {error.evalue}); what it did until then is in {part}") from error
+    done = nbformat.read(part, as_version=4)
+    done.metadata["tarm_inputs"] = current
+    nbformat.write(done, part)
+    shutil.move(part, output)
+    return True
+
+
+def run_all(profile, device, store, chosen=(), **parameters):
+    """Run the notebooks, each with those of its parameters that are given; yields (path, was it run?).
+
+    profile, device, data (the store's folder) and figures (where they go) are passed to every
+    notebook that has them; `parameters` come on top. chosen: beginnings of names, default all.
+    Raises ValueError for a name or parameter that no notebook has, before any of them runs.
+    """
+    root = store.root.resolve()
+    every = numbered()
+    if unmatched := [name for name in chosen if not any(path.name.startswith(name) for path in every)]:
+        raise ValueError(f"no notebook begins with {', '.join(unmatched)}: "
+                         f"there are {', '.join(path.name for path in every)}")
+    every = [path for path in every if not chosen or path.name.startswith(tuple(chosen))]
+    given = {"profile": profile, "device": device, "data": str(root),
+             "figures": str(root / "figures" / profile)} | parameters
+    known = {path: set(papermill.inspect_notebook(str(path))) for path in every}
+    if unknown := set(parameters) - set().union(*known.values()):
+        raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
+                         f"there are {', '.join(sorted(set().union(*known.values())))}")
+    files = [*Path(__file__).parent.rglob("*.py"), *root.glob("results.csv")]
+    for path in every:
+        own = {name: value for name, value in given.items() if name in known[path]}
+        yield path, run_notebook(path, own, root / "notebooks" / profile, files)

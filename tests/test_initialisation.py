@@ -1,0 +1,80 @@
+"""Parameters: how many, and where they start (sections 2 and 4)."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from tarm import LADDER, Architecture, build
+
+PUBLISHED_SIZES = {  # section 4: width 384, heads 6, budget 24, context 180
+    "dense": 42_640_142, "iterative": 1_853_966, "iterative_step": 1_863_182, "universal": 1_863_567,
+    "dual_ut": 1_859_727, "dual_nested_ut": 1_856_655, "ar_trm": 1_856_655}
+SMALL = {"width": 64, "heads": 4, "budget": 12, "context": 40}
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_number_of_parameters_is_the_published_one(rung):
+    architecture = Architecture(rung=rung, width=384, heads=6, budget=24, context=180)
+    with torch.device("meta"):
+        model = LADDER[rung].model(architecture)
+    assert sum(p.numel() for p in model.parameters()) == PUBLISHED_SIZES[rung]
+
+
+def assert_normal(tensor, std):
+    """Mean 0 and this standard deviation, each within five standard errors."""
+    n = tensor.numel()
+    assert abs(tensor.mean().item()) < 5 * std / math.sqrt(n)
+    assert tensor.std().item() == pytest.approx(std, rel=5 / math.sqrt(2 * n))
+
+
+@pytest.mark.parametrize("rung", LADDER)
+@pytest.mark.parametrize("scale", ["published", "unit"])
+def test_every_parameter_starts_as_the_paper_says(rung, scale):
+    """Section 2; with scale="unit" only y_init and z_init start otherwise (section 10)."""
+    model = build(rung, scale=scale, **SMALL)
+    checked = set()
+    for name, module in model.named_modules():
+        if isinstance(module, nn.LayerNorm):
+            assert (module.weight == 1).all() and (module.bias == 0).all()
+        elif name == "q_halt":
+            assert (module.weight == 0).all() and (module.bias == -5).all()
+        elif isinstance(module, (nn.Linear, nn.Embedding)):
+            assert_normal(module.weight, 0.02)
+            assert getattr(module, "bias", None) is None or (module.bias == 0).all()
+        else:
+            continue
+        checked |= {f"{name}.{part}" for part, _ in module.named_parameters()}
+    rest = {name: p for name, p in model.named_parameters() if name not in checked}
+    assert rest.keys() == ({"y_init", "z_init"} if "y" in LADDER[rung].model.streams else set())
+    for p in rest.values():
+        assert_normal(p, 0.02 if scale == "published" else 1)
+
+
+@pytest.mark.parametrize("scale, expected", [("published", 0.02 * math.sqrt(2)), ("unit", 1)])
+def test_size_of_the_input(scale, expected):
+    """x sums two tables of standard deviation 0.02; unit scale divides by what that makes (section 10)."""
+    x = build("iterative", scale=scale, **SMALL).embed(torch.arange(14).repeat(2, 2))
+    assert x.std().item() == pytest.approx(expected, rel=0.1)
+
+
+def test_initial_halting_bias_is_the_field():
+    assert build("universal", halting_bias=-3.0, **SMALL).act_halt.bias.item() == -3
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_what_rungs_share_starts_equal_under_one_seed(rung):
+    """Tables, first block and head are those of the Dense Transformer of the same seed, and of no other."""
+    one, dense, other = build(rung, seed=3, **SMALL), build("dense", seed=3, **SMALL), build("dense", seed=4, **SMALL)
+    reference, different = dict(dense.named_parameters()), dict(other.named_parameters())
+    shared = {name: p for name, p in one.named_parameters() if name in reference}
+    assert {"token_embedding.weight", "position_embedding.weight", "block.0.mlp.in.weight", "head.weight"} <= set(shared)
+    assert all(p.equal(reference[name]) for name, p in shared.items())
+    assert not one.token_embedding.weight.equal(different["token_embedding.weight"])
+
+
+def test_no_two_parameters_start_with_the_same_numbers():
+    """Each has a stream of its own: the twelve blocks of the Dense Transformer are twelve different ones."""
+    firsts = [p.flatten()[0].item() for name, p in build("dense", **SMALL).named_parameters() if p.dim() > 1]
+    assert len(set(firsts)) == len(firsts)

@@ -1,0 +1,118 @@
+"""The variants of section 10: each field changes what it says, and nothing else."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from tarm import LADDER, build
+from tarm.block import Block
+
+torch.set_num_threads(1)
+
+SMALL = {"width": 16, "heads": 2, "budget": 24, "context": 16, "dropout": 0.0}
+NESTED = [rung for rung, entry in LADDER.items() if entry.model.nested]
+TOKENS = torch.randint(14, (2, 9), generator=torch.Generator().manual_seed(0))
+
+
+def block_outputs(model):
+    """What every block pass of a call on TOKENS returns, in order."""
+    outputs = []
+    handles = [block.register_forward_hook(lambda block, inputs, output: outputs.append(output.detach()))
+               for block in model.block]
+    model(TOKENS, halting=False)
+    for handle in handles:
+        handle.remove()
+    return outputs
+
+
+@pytest.mark.parametrize("norm, formula", [
+    ("pre", lambda b, h: (h := h + b.attention(b.norm1(h))) + b.mlp(b.norm2(h))),
+    ("post", lambda b, h: b.norm2((h := b.norm1(h + b.attention(h))) + b.mlp(h))),
+    ("reentry", lambda b, h: b.reentry["h"]((h := h + b.attention(b.norm1(h))) + b.mlp(b.norm2(h)))),
+])
+def test_block_is_the_formula_of_its_norm(norm, formula):
+    """Sections 2 and 10, with gains and biases that are not 1 and 0."""
+    block = Block(16, 2, 0.0, norm).double()
+    for p in block.parameters():
+        nn.init.normal_(p, generator=torch.Generator().manual_seed(p.numel()))
+    h = torch.randn(2, 5, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(block(h), formula(block, h))
+
+
+@pytest.mark.parametrize("rung", [rung for rung, entry in LADDER.items() if entry.model.tied])
+def test_reentry_normalises_what_is_carried_per_stream(rung):
+    """Every state that a pass returns has RMS 1 (less where LayerNorm's eps of 1e-5 shows: at most 10 %);
+    without it the state of the dual streams grows a hundredfold (section 8.8)."""
+    model = build(rung, norm="reentry", **SMALL)
+    assert set(model.block[0].reentry) == set(LADDER[rung].model.streams)
+    assert all(0.9 < h.pow(2).mean(dim=-1).sqrt().min() and h.pow(2).mean(dim=-1).sqrt().max() < 1.001
+               for h in block_outputs(model))
+    published = block_outputs(build(rung, **SMALL))
+    growth = published[-1].norm() / published[0].norm()
+    assert growth > (100 if rung in LADDER and "dual" in LADDER[rung].family else 2)
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_unit_scale_is_published_with_larger_tables(rung):
+    """x / (0.02 sqrt 2) is what tables of that size sum to; the step embeddings stay (section 10)."""
+    unit, published = build(rung, scale="unit", **SMALL).double(), build(rung, **SMALL).double()
+    published.load_state_dict(unit.state_dict())
+    assert (published(TOKENS).logits - unit(TOKENS).logits).abs().max() > 1e-3
+    with torch.no_grad():
+        published.token_embedding.weight.div_(0.02 * math.sqrt(2))
+        published.position_embedding.weight.div_(0.02 * math.sqrt(2))
+    torch.testing.assert_close(published(TOKENS).logits, unit(TOKENS).logits)
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_post_norm_changes_the_logits(rung):
+    one, other = build(rung, **SMALL), build(rung, norm="post", **SMALL)
+    assert (one(TOKENS).logits - other(TOKENS).logits).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("rung", NESTED)
+def test_window_changes_the_gradient_and_nothing_else(rung):
+    """The same logits, three gradients of the block."""
+    models = [build(rung, window=window, **SMALL).double() for window in ("cycle", "step", "all")]
+    logits = [model(TOKENS).logits for model in models]
+    assert logits[0].equal(logits[1]) and logits[0].equal(logits[2])
+    for model, values in zip(models, logits):
+        values[0, -1, 3].backward()
+    a, b, c = (model.block[0].mlp["in"].weight.grad for model in models)
+    assert min((a - b).norm() / a.norm(), (b - c).norm() / b.norm(), (a - c).norm() / a.norm()) > 1e-3
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_bf16_agrees_with_float32(rung):
+    """To 2^-5 of the largest logit, over 24 passes: bf16 rounds to 2^-9, and each pass rounds a few times
+    what it adds to a float32 stream."""
+    single, mixed = build(rung, **SMALL)(TOKENS), build(rung, precision="bf16", **SMALL)(TOKENS)
+    error = (single.logits - mixed.logits).abs().max()
+    assert 0 < error < 2**-5 * single.logits.abs().max()
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_bf16_multiplies_matrices_and_keeps_the_streams_in_float32(rung):
+    """The residual stream, the states, the halting heads and the readout stay in float32 (section 8.11)."""
+    model, kinds = build(rung, precision="bf16", **SMALL), {}
+    for name, module in model.named_modules():
+        module.register_forward_hook(lambda m, i, output, name=name: kinds.setdefault(name, getattr(
+            output, "dtype", None)))
+    output = model(TOKENS)
+    assert output.logits.dtype == torch.float32
+    low = {name for name, kind in kinds.items() if kind == torch.bfloat16}
+    branches = {"attention", "attention.query", "attention.key", "attention.value", "attention.out",
+                "mlp", "mlp.in", "mlp.out"}
+    assert low == {f"block.{i}.{branch}" for i in range(len(model.block)) for branch in branches}
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_a_float64_model_casts_nothing(rung):
+    """precision="float32" leaves what is given alone, so that the reference can be checked in float64."""
+    model, kinds = build(rung, **SMALL).double(), set()
+    for module in model.modules():
+        module.register_forward_hook(lambda m, i, output: kinds.add(getattr(output, "dtype", None)))
+    model(TOKENS)
+    assert kinds == {torch.float64, None}  # None: the whole model returns an Output
