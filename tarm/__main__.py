@@ -77,7 +77,6 @@ def parser():
     sub = command("export", commands.command_export, "copy a profile's records and figures into figures/, to be committed",
                   "export --profile cpu", device=False)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
-    sub.add_argument("--seeds", default="100", help="a count or a list (default: all)")
     return top
 
 
@@ -93,6 +92,9 @@ def main(words=None):
     except BrokenPipeError:  # somebody read the first lines only
         sys.stderr.close()
         return 0
+    except ModuleNotFoundError as error:
+        print(f"tarm: {error}: the notebooks' packages come with pip install -e '.[test]'", file=sys.stderr)
+        return 1
     except (ValueError, RuntimeError, OSError) as error:
         print(f"tarm: {error}", file=sys.stderr)
         return 1

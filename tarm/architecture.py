@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, fields
 
+import torch
+
 from .block import NORMS
 from .budget import PUBLISHED_BUDGET, passes_per_step, steps_for
 from .ladder import LADDER, WINDOWS
@@ -81,6 +83,11 @@ class Architecture:
         budget = PUBLISHED_BUDGET if budget is None else budget
         object.__setattr__(self, "steps", steps_for(self.rung, budget, self.outer, self.inner))
         object.__setattr__(self, "budget", budget)
+
+    def count_parameters(self):
+        """How many parameters the model has, counted on one that takes no memory."""
+        with torch.device("meta"):
+            return sum(p.numel() for p in LADDER[self.rung].model(self).parameters())
 
     def build(self, seed=0):
         """The model, a LanguageModel on the CPU in float32, initialised from `seed`."""

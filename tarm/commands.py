@@ -15,7 +15,7 @@ from .ladder import LADDER
 from .runs import Run, Schedule, run_from
 from .store import COMMITTED, Store, scores
 from .streams import stream, training_stream
-from .studies import PROFILES, STUDIES, Job, jobs
+from .studies import PROFILES, Job, jobs, place
 from .sweep import sweep
 
 
@@ -32,11 +32,10 @@ def choose_device(name):
 
 def seed_list(text):
     """"3" -> (0, 1, 2), a count; "0,4" or "4," -> a list."""
-    numbers = [int(part) for part in text.split(",") if part]
-    seeds = tuple(numbers) if "," in text else tuple(range(*numbers))
-    if not seeds:
-        raise ValueError(f"seeds={text!r} are none: give a count such as 3, or a list such as 0,1")
-    return seeds
+    parts = [part for part in text.split(",") if part]
+    if not parts or not all(part.isdecimal() for part in parts) or parts == ["0"] and "," not in text:
+        raise ValueError(f"seeds={text!r} are none: give a count such as 3, or a list such as 0,4")
+    return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))
 
 
 def train_and_report(these, arguments):
@@ -120,9 +119,8 @@ def command_ladder(arguments):
     for number, (key, rung) in enumerate(LADDER.items(), 1):
         a = Architecture(rung=key, width=arguments.width, heads=arguments.heads, budget=arguments.budget,
                          context=arguments.context)
-        with torch.device("meta"):
-            size = sum(p.numel() for p in rung.model(a).parameters())
-        print(f"{number:1} {key:15} {rung.name:27} {rung.family:14} {a.steps:>5} {a.budget:>6} {size:>11,}  {rung.change}")
+        print(f"{number:1} {key:15} {rung.name:27} {rung.family:14} {a.steps:>5} {a.budget:>6} "
+              f"{a.count_parameters():>11,}  {rung.change}")
 
 
 def command_list(arguments):
@@ -156,8 +154,8 @@ def final_accuracy(record):
 
 def command_export(arguments):
     store, committed = Store(arguments.store), Store(COMMITTED)
-    wanted = {job.run.hash for study in STUDIES for job in study_jobs(study, arguments)}
-    taken = [record for record in store.records() if record["run"] in wanted]
+    taken = [record for record in store.records()
+             if place(run_from(record["configuration"]))[0] == arguments.profile]
     if not taken:
         raise ValueError(f"{store.root} has no finished run of profile {arguments.profile}: "
                          f"`python -m tarm figures --profile {arguments.profile}` makes them")
@@ -171,11 +169,3 @@ def command_export(arguments):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     print(f"{len(taken)} records and {len(drawn)} files of figures: {COMMITTED.parent}")
-
-
-def study_jobs(study, arguments):
-    """The jobs of a study at the profile; none where the study does not have that profile."""
-    try:
-        return jobs(arguments.profile, study, seed_list(arguments.seeds))
-    except ValueError:
-        return []

@@ -1,6 +1,6 @@
 """The ledger: how many block passes really ran, were read, and received a gradient."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -47,9 +47,9 @@ class Ledger:
     tokens: int = 0
     pass_tokens: int = 0       # executed passes times the positions in them
     flop: int = 0
+    weighted: int = 0          # from here on tensors once something is added: nobody waits for the device
+    trained: int = 0
     supervised: int = 0
-    weighted: torch.Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
-    trained: torch.Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
 
     def add(self, passes, output, targets):
         """Enter one training step: its PassCounter, the model's Output, the targets (B, T)."""
@@ -63,11 +63,10 @@ class Ledger:
         self.tokens += B * T
         self.pass_tokens += executed * B * T
         self.flop += B * T * (executed + 2 * backward) * flop_per_pass(a.width, T)
-        self.supervised += int(supervised.sum())
-        steps = output.halted_at if self.model.halting_head == "act_halt" else torch.full_like(targets, output.steps)
-        self.weighted += steps[supervised].sum().cpu() * (executed // output.steps)
-        for mask in passes.with_gradient:
-            self.trained += mask[supervised].sum().cpu()
+        self.supervised += supervised.sum()
+        weighed = output.halted_at if self.model.halting_head == "act_halt" else output.steps
+        self.weighted += (weighed * supervised).sum() * (executed // output.steps)
+        self.trained += sum((mask & supervised).sum() for mask in passes.with_gradient)
 
     def summary(self):
         """A dict of numbers.
@@ -78,15 +77,15 @@ class Ledger:
         tokens of the passes whose output there receives a gradient that is not zero.
         training_flop: those of the block passes alone, backward counted twice.
         """
-        calls, supervised = max(1, self.calls), max(1, self.supervised)
+        calls, supervised = max(1, self.calls), max(1, int(self.supervised))
         return {
             "nominal_passes": self.model.architecture.budget,
             "executed_passes": self.executed / calls,
             "backward_passes": self.backward / calls,
-            "weighted_passes": self.weighted.item() / supervised,
-            "trained_passes": self.trained.item() / supervised,
+            "weighted_passes": int(self.weighted) / supervised,
+            "trained_passes": int(self.trained) / supervised,
             "tokens": self.tokens,
-            "supervised_tokens": self.supervised,
+            "supervised_tokens": int(self.supervised),
             "pass_tokens": self.pass_tokens,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "training_flop": self.flop,

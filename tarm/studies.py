@@ -1,10 +1,13 @@
 """Each experiment as a list of runs, at three sizes: the profiles."""
 
 from dataclasses import asdict
-from typing import NamedTuple
+from functools import cache
+from typing import Callable, NamedTuple
 
+from .architecture import choose
 from .ladder import LADDER
 from .runs import Run, Schedule
+from .tasks import TASKS
 
 
 class Job(NamedTuple):
@@ -51,8 +54,6 @@ def main(profile, seeds):
 
 def cause(profile, seeds):
     """What the failure of the Autoregressive TRM needs, at the paper's width: copy, 500 steps."""
-    if profile != "paper":
-        raise ValueError(f"the study 'cause' has no runs at profile {profile!r}: use paper")
     variants = ({}, {"eps": 1e-16}, {"scale": "unit"}, {"norm": "post"}, {"norm": "post", "scale": "unit"},
                 {"window": "all"}, {"steps": 1, "outer": 1})
     return [Job(Run(rung="ar_trm", task="copy", training_steps=500, precision="bf16", seed=seed, **variant),
@@ -60,18 +61,28 @@ def cause(profile, seeds):
             for seed in seeds for variant in variants]
 
 
-STUDIES = {"main": main, "cause": cause}
+class Study(NamedTuple):
+    """A named list: jobs(profile, seeds) makes it, at the profiles it exists for."""
+
+    jobs: Callable
+    profiles: tuple
+
+
+STUDIES = {"main": Study(main, ("smoke", "cpu", "paper")), "cause": Study(cause, ("paper",))}
 
 
 def jobs(profile, study="main", seeds=(0,), **filters):
     """The jobs of a study at a profile, those whose run has one of the values of each filter.
 
-    Raises ValueError for a profile or study that does not exist, and where nothing is left.
+    filters: rung=["ar_trm", ...], task=[...]. Raises ValueError for a name that does not exist,
+    and where nothing is left.
     """
-    for field, value, allowed in ("profile", profile, PROFILES), ("study", study, STUDIES):
-        if value not in allowed:
-            raise ValueError(f"{field}={value!r} is not known: choose one of {', '.join(allowed)}")
-    chosen = [job for job in STUDIES[study](profile, seeds)
+    choose("study", study, STUDIES)
+    choose("profile", profile, STUDIES[study].profiles)
+    for field, names in {"rung": LADDER, "task": TASKS}.items():
+        for value in filters.get(field, ()):
+            choose(field, value, names)
+    chosen = [job for job in STUDIES[study].jobs(profile, seeds)
               if all(str(asdict(job.run)[field]) in values for field, values in filters.items())]
     if not chosen:
         raise ValueError(f"no run of study {study!r} at profile {profile!r} has " +
@@ -79,12 +90,16 @@ def jobs(profile, study="main", seeds=(0,), **filters):
     return chosen
 
 
+@cache
+def members(profile, study, seed):
+    """The hashes of a study's runs with this seed."""
+    return {job.run.hash for job in STUDIES[study].jobs(profile, (seed,))}
+
+
 def place(run):
     """(profile, study) that a run belongs to, whatever its seed; ("", "") for one of its own."""
-    for profile in PROFILES:
-        for study in STUDIES:
-            if study == "cause" and profile != "paper":
-                continue
-            if any(job.run == run for job in STUDIES[study](profile, (run.seed,))):
+    for study, (_, profiles) in STUDIES.items():
+        for profile in profiles:
+            if run.hash in members(profile, study, run.seed):
                 return profile, study
     return "", ""
