@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from .evaluation import character_accuracy
+from .ladder import LADDER
 from .training import train
 
 _progress = None  # in a worker process: the queue on which it reports
@@ -39,11 +40,13 @@ def _run_job(job, store, device, command):
 
     result = train(job.run, job.schedule, device, report)
     store.save(job.run, job.schedule, result, device, command)
+    run = job.run
+    name = f"{run.hash} {LADDER[run.rung].name}, {run.task}, seed {run.seed}"
     if result.diverged_at:
-        return f"{job.run}: diverged at step {result.diverged_at}"
-    accuracy = character_accuracy(result.scores[-4 * len(job.schedule.lengths + job.schedule.final_lengths):],
-                                  job.run.length)
-    return f"{job.run}: {accuracy:.1%} of characters in {result.ledger['training_seconds']:.0f} s"
+        return f"{name}: diverged at step {result.diverged_at}"
+    last = [score for score in result.scores if score.step == run.training_steps]
+    accuracy = character_accuracy(last, run.length)
+    return f"{name}: {accuracy:.1%} of characters after {run.training_steps} steps, {result.ledger['training_seconds']:.0f} s"
 
 
 def cost(job):

@@ -68,7 +68,7 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None)
             for length in schedule.lengths_at(step, run.training_steps):
                 scores += evaluate(model, problems[length], length, step, run.seed)
                 if length == run.length:
-                    accuracy = character_accuracy(scores[-4:], length)
+                    accuracy = character_accuracy([score for score in scores if score.step == step], length)
             evaluation_seconds += time.perf_counter() - began
 
     report(len(losses), losses[-1], accuracy)

@@ -1,4 +1,4 @@
-"""Adaptive computation time on numbers a reader can add up, and binary halting (section 3)."""
+"""Adaptive computation time on numbers a reader can add up, and binary halting."""
 
 import math
 
@@ -10,7 +10,7 @@ from tarm.halting import ACT, earliest_exit
 
 torch.set_num_threads(1)
 
-# p_1, p_2, p_3 of one position -> the weight of each state, updates, remainder (section 3, "ACT")
+# p_1, p_2, p_3 of one position -> the weight of each state, updates, remainder
 CASES = {
     "halts at the third step": ((0.3, 0.5, 0.4), (0.3, 0.5, 0.2), 3, 0.2),
     "halts at the second": ((0.3, 0.9, 0.4), (0.3, 0.7, 0), 2, 0.7),
@@ -108,8 +108,8 @@ def test_exploration_delays_halting_and_changes_nothing_else():
 
 
 def test_exploration_draws_from_its_own_stream_only():
-    generator, everyone = torch.Generator().manual_seed(0), torch.get_rng_state()
-    before = generator.get_state()
-    eager_ar_trm()(torch.arange(8).unsqueeze(0), generator=generator)
+    model, generator = eager_ar_trm(), torch.Generator().manual_seed(0)
+    everyone, before = torch.get_rng_state(), generator.get_state()
+    model(torch.arange(8).unsqueeze(0), generator=generator)
     assert torch.get_rng_state().equal(everyone)
     assert not generator.get_state().equal(before)

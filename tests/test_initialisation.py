@@ -1,4 +1,4 @@
-"""Parameters: how many, and where they start (sections 2 and 4)."""
+"""Parameters: how many, and where they start."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from tarm import LADDER, Architecture, build
 
-PUBLISHED_SIZES = {  # section 4: width 384, heads 6, budget 24, context 180
+PUBLISHED_SIZES = {  # the authors' models at width 384, heads 6, budget 24, context 180
     "dense": 42_640_142, "iterative": 1_853_966, "iterative_step": 1_863_182, "universal": 1_863_567,
     "dual_ut": 1_859_727, "dual_nested_ut": 1_856_655, "ar_trm": 1_856_655}
 SMALL = {"width": 64, "heads": 4, "budget": 12, "context": 40}
@@ -32,7 +32,7 @@ def assert_normal(tensor, std):
 @pytest.mark.parametrize("rung", LADDER)
 @pytest.mark.parametrize("scale", ["published", "unit"])
 def test_every_parameter_starts_as_the_paper_says(rung, scale):
-    """Section 2; with scale="unit" only y_init and z_init start otherwise (section 10)."""
+    """N(0, 0.02^2) but for norms, biases and the binary halting head; scale="unit" changes y_init and z_init only."""
     model = build(rung, scale=scale, **SMALL)
     checked = set()
     for name, module in model.named_modules():
@@ -54,7 +54,7 @@ def test_every_parameter_starts_as_the_paper_says(rung, scale):
 
 @pytest.mark.parametrize("scale, expected", [("published", 0.02 * math.sqrt(2)), ("unit", 1)])
 def test_size_of_the_input(scale, expected):
-    """x sums two tables of standard deviation 0.02; unit scale divides by what that makes (section 10)."""
+    """x sums two tables of standard deviation 0.02; unit scale divides by what that makes."""
     x = build("iterative", scale=scale, **SMALL).embed(torch.arange(14).repeat(2, 2))
     assert x.std().item() == pytest.approx(expected, rel=0.1)
 
