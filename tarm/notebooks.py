@@ -47,7 +47,8 @@ def run_notebook(notebook, parameters, folder, files=()):
     folder.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(notebook, part, parameters, kernel_name="python3", cwd=notebook.parent,
-                                   progress_bar=False, log_output=False)
+                                   progress_bar=False, log_output=False,
+                                   extra_arguments=["--IPKernelApp.log_level=ERROR"])
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(f"{notebook.name} failed in cell {error.exec_count} "
                            f"({error.ename}: {error.evalue}); what it did until then is in {part}") from error
