@@ -34,6 +34,7 @@ def parser():
             sub.add_argument("--profile", choices=PROFILES, default="cpu", help="size of the runs (default: cpu)")
             sub.add_argument("--jobs", type=int, help="runs trained at a time (default: one per core, one on a GPU)")
             sub.add_argument("--threads", type=int, help="threads of each (default: the cores are shared)")
+            sub.add_argument("--minutes", type=float, help="stop after that time; the same command goes on from there")
         return sub
 
     seeds = {"default": "1", "help": "a count (3: seeds 0, 1, 2) or a list (0,4); default 1"}

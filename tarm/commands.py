@@ -42,10 +42,14 @@ def train_and_report(these, arguments):
     """Run jobs in the store given, rewrite its table, and say what there is now."""
     store, device = Store(arguments.store), choose_device(arguments.device)
     command = "python -m tarm " + shlex.join(arguments.words)
-    ran = sweep(these, store, device, arguments.jobs, arguments.threads, command)
+    there = sum(store.has(job.run) for job in these)
+    done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes)
     table.write(table.tidy(store.records()), store.root / "results.csv")
-    print(f"{len(these)} runs, {ran} trained now on {device}, {len(these) - ran} already there: {store.root}")
-    return store
+    print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} trained now on {device}, {done.left} left, "
+          f"{len(done.failed)} failed: {store.root}")
+    if done.failed:
+        raise RuntimeError(f"{len(done.failed)} runs failed, the first: {done.failed[0]}")
+    return store, done.left
 
 
 def command_train(arguments):
@@ -71,7 +75,9 @@ def command_sweep(arguments):
 def command_figures(arguments):
     from . import notebooks  # papermill is an extra
 
-    store = train_and_report(jobs(arguments.profile, "main", seed_list(arguments.seeds)), arguments)
+    store, left = train_and_report(jobs(arguments.profile, "main", seed_list(arguments.seeds)), arguments)
+    if left:
+        raise RuntimeError(f"{left} runs are not finished, so nothing is drawn: the same command goes on from there")
     run_notebooks(notebooks, arguments, store)
     print(f"figures: {store.root / 'figures' / arguments.profile}")
 

@@ -1,6 +1,6 @@
 """The ledger: how many block passes really ran, were read, and received a gradient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -67,6 +67,15 @@ class Ledger:
         weighed = output.halted_at if self.model.halting_head == "act_halt" else output.steps
         self.weighted += (weighed * supervised).sum() * (executed // output.steps)
         self.trained += sum((mask & supervised).sum() for mask in passes.with_gradient)
+
+    def counts(self):
+        """The sums so far, {name: integer}, from which `continue_from` goes on."""
+        return {field.name: int(getattr(self, field.name)) for field in fields(self) if field.name != "model"}
+
+    def continue_from(self, counts):
+        """Take over the sums of an interrupted run."""
+        for name, count in counts.items():
+            setattr(self, name, count)
 
     def summary(self):
         """A dict of numbers.

@@ -1,6 +1,7 @@
 """The store: one JSON record and one safetensors file per finished run, written atomically."""
 
 import json
+import math
 import os
 import platform
 import shutil
@@ -10,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
 from .evaluation import Score
@@ -40,7 +42,7 @@ def environment(device):
 
 
 class Store:
-    """A folder of records/HASH.json and weights/HASH.safetensors.
+    """A folder of records/HASH.json, weights/HASH.safetensors and unfinished/HASH.safetensors.
 
     The folder is $TARM_STORE, or `.tarm` in the current directory. A record that is there is a
     finished run: weights are written before it.
@@ -55,11 +57,20 @@ class Store:
     def weights_path(self, run_hash):
         return self.root / "weights" / f"{run_hash}.safetensors"
 
+    def unfinished_path(self, run_hash):
+        return self.root / "unfinished" / f"{run_hash}.safetensors"
+
+    def lock(self, run_hash):
+        """The lock that whoever trains the run holds; the system frees it when its holder dies."""
+        path = self.unfinished_path(run_hash).with_suffix(".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path)
+
     def has(self, run):
         return self.record_path(run.hash).exists()
 
     def save(self, run, schedule, result, device, command):
-        """Write a finished run's weights and then its record."""
+        """Write a finished run's weights and then its record, and drop what was saved on the way."""
         with written_whole(self.weights_path(run.hash)) as part:
             save_file({name: value.contiguous() for name, value in result.model.cpu().state_dict().items()},
                       part, metadata={"run": run.hash})
@@ -68,11 +79,12 @@ class Store:
             "environment": environment(device), "command": command,
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "diverged_at": result.diverged_at, "ledger": result.ledger,
-            "losses": [float(f"{loss:.5g}") for loss in result.losses],
+            "losses": [float(f"{loss:.5g}") if math.isfinite(loss) else None for loss in result.losses],
             "evaluations": [score._asdict() for score in result.scores]}
         with written_whole(self.record_path(run.hash)) as part:
             lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
-            part.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+            part.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8", newline="\n")
+        self.unfinished_path(run.hash).unlink(missing_ok=True)
 
     def load(self, run_hash):
         """The record of one run, a dict. Raises ValueError where the file is not a whole record

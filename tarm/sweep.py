@@ -1,18 +1,45 @@
-"""Run a list of jobs, several at a time, and keep each as it finishes."""
+"""Run a list of jobs, several at a time; keep each as it finishes, and what is unfinished too."""
 
+import contextlib
 import multiprocessing
 import os
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple
 
 import torch
+from filelock import Timeout
 from tqdm import tqdm
 
+from .checkpoint import Keeper
 from .evaluation import character_accuracy
 from .ladder import LADDER
-from .training import train
+from .training import Stopped, train
 
 _progress = None  # in a worker process: the queue on which it reports
+
+FINISHED, ELSEWHERE, STOPPED, BUSY, FAILED = "finished", "finished elsewhere", "stopped", "busy", "failed"
+
+
+class Outcome(NamedTuple):
+    """How one job ended: one of the five words above, and a line that says it."""
+
+    word: str
+    line: str
+
+
+class Sweep(NamedTuple):
+    """What a sweep did, in numbers of runs; and a line for each that failed.
+
+    elsewhere: finished by another sweep meanwhile. left: stopped by the deadline, or still busy.
+    """
+
+    finished: int
+    elsewhere: int
+    left: int
+    failed: list
 
 
 def _start_worker(queue, threads):
@@ -28,62 +55,111 @@ def _end_with_parent():
     os._exit(1)
 
 
-def _run_job(job, store, device, command):
-    """Train one job and save it; -> the line that says how it went."""
-    done = 0
+def _run_job(job, store, device, command, deadline, wait):
+    """Train one job, holding its lock, and save it; -> Outcome."""
+    run, lock = job.run, store.lock(job.run.hash)
+    name = f"{run.hash} {LADDER[run.rung].name}, {run.task}, seed {run.seed}"
+    if deadline is not None and time.time() >= deadline:
+        return Outcome(STOPPED, f"{name}: not begun, the time is up")
+    patience = 0 if not wait else -1 if deadline is None else max(0, deadline - time.time())
+    try:
+        with lock.acquire(timeout=patience):
+            if store.has(run):
+                return Outcome(ELSEWHERE, f"{name}: another sweep has finished it")
+            keeper = Keeper(store.unfinished_path(run.hash), run, job.schedule, deadline)
+            result = train(run, job.schedule, device, _reporter(run), keeper)
+            store.save(run, job.schedule, result, device, command)
+    except Timeout:
+        return Outcome(BUSY, f"{name}: another sweep is at it")
+    except Stopped:
+        return Outcome(STOPPED, f"{name}: the time is up, its progress is saved")
+    except Exception as error:  # one run's failure is no reason to lose the others
+        return Outcome(FAILED, f"{name}: {explain(error, run, device)}")
+    finally:
+        if store.has(run):  # nobody needs the lock any more; Windows keeps it while somebody waits for it
+            with contextlib.suppress(OSError):
+                os.unlink(lock.lock_file)
+    if result.diverged_at:
+        return Outcome(FINISHED, f"{name}: diverged at step {result.diverged_at}")
+    last = [score for score in result.scores if score.step == run.training_steps]
+    return Outcome(FINISHED, f"{name}: {character_accuracy(last, run.length):.1%} of characters after "
+                             f"{run.training_steps} steps, {result.ledger['training_seconds']:.0f} s")
+
+
+def _reporter(run):
+    """The function that tells the parent process how far a run is."""
+    done = None
 
     def report(step, loss, accuracy):
         nonlocal done
-        _progress.put((step - done, f"{job.run.rung} {job.run.task}: loss {loss:.3f}" +
-                       ("" if accuracy is None else f", accuracy {accuracy:.0%}")))
+        text = f"{run.rung} {run.task}: loss {loss:.3f}" + ("" if accuracy is None else f", accuracy {accuracy:.0%}")
+        _progress.put((step - (done or 0), text))
         done = step
 
-    result = train(job.run, job.schedule, device, report)
-    store.save(job.run, job.schedule, result, device, command)
-    run = job.run
-    name = f"{run.hash} {LADDER[run.rung].name}, {run.task}, seed {run.seed}"
-    if result.diverged_at:
-        return f"{name}: diverged at step {result.diverged_at}"
-    last = [score for score in result.scores if score.step == run.training_steps]
-    accuracy = character_accuracy(last, run.length)
-    return f"{name}: {accuracy:.1%} of characters after {run.training_steps} steps, {result.ledger['training_seconds']:.0f} s"
+    return report
+
+
+def explain(error, run, device):
+    """One line on what went wrong, with the way out where it is known."""
+    text = str(error).strip().split("\n")[0]
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in text:
+        return (f"out of memory on {device} with batch={run.batch}, width={run.width}, budget={run.budget}: "
+                f"lower one of them, or train fewer runs at a time with --jobs")
+    return f"{type(error).__name__}: {text}" if not isinstance(error, (ValueError, OSError)) else text
 
 
 def cost(job):
-    """A rough measure of a job's work, to begin with the longest: passes times tokens."""
+    """A rough measure of a job's work, to begin with the longest."""
     return job.run.budget * job.run.training_steps * job.run.batch * job.run.width**2
 
 
-def sweep(jobs, store, device="cpu", workers=None, threads=None, command=""):
-    """Run the jobs that the store does not have yet; -> how many were run.
+def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", minutes=None):
+    """Run the jobs that the store does not have yet; -> Sweep.
 
     workers: processes at a time (default: one per core on a CPU, one on a GPU). threads: of
-    each (default: they share the cores). A finished run is in the store at once, so that an interrupted sweep
-    started again repeats none.
+    each (default: they share the cores). minutes: after that time the runs are saved and left.
+    A finished run is in the store at once, and an unfinished one saved every two minutes, so
+    that an interrupted sweep started again goes on from there. Sweeps on one store share the
+    work: a run that another one holds is taken up last, when that one has finished it or died.
     """
     todo = sorted((job for job in jobs if not store.has(job.run)), key=cost, reverse=True)
-    cores = os.cpu_count() or 1
-    workers = min(workers or (cores if device == "cpu" else 1), max(1, len(todo)))
     if not todo:
-        return 0
+        return Sweep(0, 0, 0, [])
+    cores = os.cpu_count() or 1
+    workers = min(workers or (cores if device == "cpu" else 1), len(todo))
+    deadline = None if minutes is None else time.time() + 60 * minutes
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     bar = tqdm(total=sum(job.run.training_steps for job in todo), unit="step", disable=None, dynamic_ncols=True)
     follower = threading.Thread(target=_follow, args=(queue, bar), daemon=True)
     follower.start()
-    with ProcessPoolExecutor(workers, context, _start_worker, (queue, threads or max(1, cores // workers))) as pool:
-        futures = [pool.submit(_run_job, job, store, device, command) for job in todo]
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                tqdm.write(f"[{done}/{len(todo)}] {future.result()}")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        finally:
-            queue.put(None)
-            follower.join()
-            bar.close()
-    return len(todo)
+    outcomes = []
+    try:
+        with ProcessPoolExecutor(workers, context, _start_worker, (queue, threads or max(1, cores // workers))) as pool:
+            try:
+                for wait in (False, True):
+                    futures = {pool.submit(_run_job, job, store, device, command, deadline, wait): job for job in todo}
+                    todo = []
+                    for future in as_completed(futures):
+                        outcome = future.result()
+                        tqdm.write(outcome.line)
+                        if outcome.word == BUSY and not wait:
+                            todo.append(futures[future])
+                        else:
+                            outcomes.append(outcome)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    except BrokenProcessPool as error:
+        raise RuntimeError("a training process was killed, perhaps for want of memory (then use fewer --jobs); "
+                           "what it had saved is kept, and the same command goes on from there") from error
+    finally:
+        queue.put(None)
+        follower.join()
+        bar.close()
+    words = [outcome.word for outcome in outcomes]
+    return Sweep(words.count(FINISHED), words.count(ELSEWHERE), words.count(STOPPED) + words.count(BUSY),
+                 [outcome.line for outcome in outcomes if outcome.word == FAILED])
 
 
 def _follow(queue, bar):
@@ -92,3 +168,5 @@ def _follow(queue, bar):
         steps, text = message
         bar.set_postfix_str(text, refresh=False)
         bar.update(steps)
+
+

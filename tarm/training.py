@@ -1,4 +1,4 @@
-"""Training: one flat loop for every rung and task."""
+"""Training: one flat loop for every rung and task, which can be left and taken up again."""
 
 import math
 import time
@@ -15,6 +15,10 @@ from .tasks import TASKS
 REPORT_EVERY = 10  # training steps between two looks at the loss, each a wait for the device
 
 
+class Stopped(Exception):
+    """The time was up before the run was finished; what it had done is saved."""
+
+
 class Result(NamedTuple):
     """A trained model and what was measured on the way; diverged_at: the first training step
     whose loss was not a finite number, or None."""
@@ -26,52 +30,86 @@ class Result(NamedTuple):
     diverged_at: int | None
 
 
-def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None):
+class Progress:
+    """A run between two training steps: everything it needs to go on from there."""
+
+    def __init__(self, run, device):
+        self.model = run.build(run.seed).to(device).train()
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=run.learning_rate, betas=BETAS, eps=run.eps,
+            weight_decay=run.weight_decay, fused=torch.device(device).type in ("cpu", "cuda"))
+        self.problems = training_stream(run.seed)
+        self.exploration = stream(run.seed, "exploration")
+        self.ledger = Ledger(self.model)
+        self.step, self.losses, self.scores = 0, [], []
+        self.seconds = {"training_seconds": 0.0, "evaluation_seconds": 0.0}
+
+    def settle(self):
+        """Turn losses still on the device into numbers; -> the first step with one that is not finite, or None."""
+        recent = len(self.losses)
+        while recent and torch.is_tensor(self.losses[recent - 1]):
+            recent -= 1
+        self.losses[recent:] = [float(loss) for loss in self.losses[recent:]]
+        return next((recent + i for i, loss in enumerate(self.losses[recent:], 1) if not math.isfinite(loss)), None)
+
+
+def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None, keeper=None):
     """Train one run and evaluate it on its schedule (arXiv 2603.08082); -> Result.
 
     `report(step, loss, accuracy)` is called as training goes on; accuracy is the last greedy
     character accuracy on unseen problems at the training length, None before there is one. A
-    run whose loss is no longer finite stops there.
+    run whose loss is no longer finite stops there. keeper (see `tarm.checkpoint`) saves the
+    progress now and then, and gives back what an interrupted call had saved; where its time is
+    up, the progress is saved and Stopped raised.
     """
     task = TASKS[run.task]
-    model = run.build(run.seed).to(device).train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=run.learning_rate, betas=BETAS, eps=run.eps,
-                                  weight_decay=run.weight_decay, fused=True)
+    check_room(run, schedule)
+    now = Progress(run, device)
     problems = {length: evaluation_problems(run, length, schedule.problems, training_stream(run.seed))
                 for length in schedule.lengths + schedule.final_lengths}
-    training_problems = training_stream(run.seed)
-    exploration = stream(run.seed, "exploration")
-    ledger, losses, scores, accuracy, diverged_at = Ledger(model), [], [], None, None
-    evaluation_seconds, start = 0.0, time.perf_counter()
+    accuracy, diverged_at = None, None
+    devices = [device] if torch.device(device).type == "cuda" else []
 
-    with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
+    with torch.random.fork_rng(devices=devices):
         torch.manual_seed(stream_seed(run.seed, "dropout"))  # in training nothing else draws from the global stream
-        for step in range(1, run.training_steps + 1):
-            tokens, targets = task.problems(run.batch, run.length, training_problems, reserved=False).batch()
-            tokens, targets = tokens.to(device), targets.to(device)
-            with PassCounter(model) as passes:
-                output = model(tokens, generator=exploration)
-                loss = model.loss(output, targets)
-                optimiser.zero_grad()
-                loss.backward()
-            optimiser.step()
-            ledger.add(passes, output, targets)
-            losses.append(loss.detach())
-
-            if step % REPORT_EVERY == 0 or step == run.training_steps:
-                losses[-REPORT_EVERY:] = [float(value) for value in losses[-REPORT_EVERY:]]
-                diverged_at = next((i for i, value in enumerate(losses, 1) if not math.isfinite(value)), None)
-                report(step, losses[-1], accuracy)
-            if diverged_at:
-                break
+        if keeper:
+            keeper.resume(now)
+        while now.step < run.training_steps and not diverged_at:
             began = time.perf_counter()
-            for length in schedule.lengths_at(step, run.training_steps):
-                scores += evaluate(model, problems[length], length, step, run.seed)
-                if length == run.length:
-                    accuracy = character_accuracy([score for score in scores if score.step == step], length)
-            evaluation_seconds += time.perf_counter() - began
+            tokens, targets = task.problems(run.batch, run.length, now.problems, reserved=False).batch()
+            tokens, targets = tokens.to(device), targets.to(device)
+            with PassCounter(now.model) as passes:
+                output = now.model(tokens, generator=now.exploration)
+                loss = now.model.loss(output, targets)
+                now.optimiser.zero_grad()
+                loss.backward()
+            now.optimiser.step()
+            now.step += 1
+            now.ledger.add(passes, output, targets)
+            now.losses.append(loss.detach())
+            if now.step % REPORT_EVERY == 0 or now.step == run.training_steps:
+                diverged_at = now.settle()
+                report(now.step, now.losses[-1], accuracy)
+            trained = time.perf_counter()
+            now.seconds["training_seconds"] += trained - began
 
-    report(len(losses), losses[-1], accuracy)
-    seconds = {"training_seconds": time.perf_counter() - start - evaluation_seconds,
-               "evaluation_seconds": evaluation_seconds}
-    return Result(model.eval(), losses, scores, ledger.summary() | seconds, diverged_at)
+            for length in () if diverged_at else schedule.lengths_at(now.step, run.training_steps):
+                scores = evaluate(now.model, problems[length], length, now.step, run.seed)
+                now.scores += scores
+                if length == run.length:
+                    accuracy = character_accuracy(scores, length)
+            now.seconds["evaluation_seconds"] += time.perf_counter() - trained
+            if keeper and not diverged_at and now.step < run.training_steps:
+                keeper.visit(now)
+
+    report(now.step, now.losses[-1], accuracy)
+    return Result(now.model.eval(), now.losses, now.scores, now.ledger.summary() | now.seconds, diverged_at)
+
+
+def check_room(run, schedule):
+    """Raise ValueError, before anything is trained, where an evaluated length does not fit the context."""
+    for length in (run.length, *schedule.lengths, *schedule.final_lengths):
+        tokens, _ = TASKS[run.task].problems(1, length, stream(0, "room")).batch()
+        if tokens.shape[1] > run.context:
+            raise ValueError(f"{run.task} of {length} digits takes {tokens.shape[1]} positions, context={run.context} "
+                             f"has fewer: raise the context or lower the length")
