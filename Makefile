@@ -45,8 +45,7 @@ figures: $(ENV)
 	$(PY) -m tarm figures --profile $(PROFILE) --device $(DEVICE) --seeds $(SEEDS) $(if $(JOBS),--jobs $(JOBS))
 
 test: $(ENV)
-	$(PY) -m pytest
-	$(PY) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300 notebooks
+	$(PY) -m tarm test
 
 lab: $(ENV)
 	$(PY) -m jupyterlab notebooks/01-tasks.ipynb

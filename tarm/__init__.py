@@ -2,7 +2,10 @@
 
 from .architecture import Architecture, build
 from .ladder import LADDER
+from .plugins import load_plugins, register_rung, register_task
 from .tasks import TASKS
 
 __version__ = "0.1.0"
-__all__ = ["LADDER", "TASKS", "Architecture", "build"]
+__all__ = ["LADDER", "TASKS", "Architecture", "build", "register_rung", "register_task"]
+
+load_plugins()

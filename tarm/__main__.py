@@ -1,13 +1,22 @@
 """The command line: python -m tarm COMMAND; each command has --help with an example."""
 
 import argparse
+import os
 import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
 
 from . import commands
+from .plugins import VARIABLE, load_plugins
 from .runs import Run
 from .studies import PROFILES, STUDIES
+
+
+def add_filters(parser):
+    """One option per field of Run that a sweep can be narrowed by."""
+    for field in fields(Run):
+        if field.name != "seed":
+            parser.add_argument(f"--{field.name.replace('_', '-')}", metavar="A,B", help=f"only runs with this {field.name}")
 
 
 def add_run_options(parser):
@@ -22,6 +31,8 @@ def add_run_options(parser):
 
 def parser():
     top = argparse.ArgumentParser(prog="python -m tarm", description="Tiny Autoregressive Recursive Models.")
+    top.add_argument("--plugin", action="append", default=[], metavar="FILE.py",
+                     help="run this file first, which registers a task or rung of one's own")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name, function, text, example, trains=False, device=True):
@@ -46,8 +57,8 @@ def parser():
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True)
     sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs (default: main)")
     sub.add_argument("--seeds", **seeds)
-    sub.add_argument("--rung", help="only these, separated by commas")
-    sub.add_argument("--task", help="only these, separated by commas")
+    sub.add_argument("--dry-run", action="store_true", help="list the runs, and estimate the hours from a few steps")
+    add_filters(sub)
     sub = command("train", commands.command_train, "train one run: the profile's, with the fields given changed",
                   "train --profile smoke --rung universal --task copy", trains=True)
     add_run_options(sub)
@@ -75,17 +86,37 @@ def parser():
         sub.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
     sub = command("list", commands.command_list, "the recorded runs", "list --store figures/data", device=False)
     sub.add_argument("--json", action="store_true", help="one JSON object a line")
+    sub = command("merge", commands.command_merge, "take the records of another store in",
+                  "merge other/.tarm", device=False)
+    sub.add_argument("folder", type=Path, help="the other store")
+    sub = command("rm", commands.command_rm, "remove runs from the store, after asking", "rm 5c91d745a8d4", device=False)
+    sub.add_argument("run", nargs="+", help="hashes, or their beginnings")
+    sub.add_argument("--yes", action="store_true", help="do not ask")
+    command("test", commands.command_test, "run the tests, then every notebook against the outputs it shows", "test",
+            device=False)
     sub = command("export", commands.command_export, "copy a profile's records and figures into figures/, to be committed",
                   "export --profile cpu", device=False)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
     return top
 
 
+def use_plugins(words):
+    """Load the files of --plugin before the other options are read, since these may name what they add."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--plugin", action="append", default=[])
+    files = [str(Path(name).resolve()) for name in first.parse_known_args(words)[0].plugin]
+    if files:
+        os.environ[VARIABLE] = os.pathsep.join(filter(None, [os.environ.get(VARIABLE), *files]))
+        load_plugins()
+
+
 def main(words=None):
     """Run one command; -> exit code. An error of the user's is one line, without a traceback."""
-    arguments = parser().parse_args(words)
-    arguments.words = sys.argv[1:] if words is None else words
+    words = sys.argv[1:] if words is None else words
     try:
+        use_plugins(words)
+        arguments = parser().parse_args(words)
+        arguments.words = words
         arguments.function(arguments)
     except KeyboardInterrupt:
         print("interrupted; finished runs are kept, the same command goes on from there", file=sys.stderr)

@@ -3,6 +3,8 @@
 import json
 import shlex
 import shutil
+import subprocess
+import sys
 from dataclasses import fields, replace
 
 import torch
@@ -13,16 +15,16 @@ from .decoding import complete, gumbel
 from .evaluation import evaluate, evaluation_problems, metrics
 from .ladder import LADDER
 from .runs import Run, Schedule, run_from
-from .store import COMMITTED, Store, scores
+from .store import COMMITTED, PROJECT, Store, scores
 from .streams import stream, training_stream
 from .studies import PROFILES, Job, jobs, place
-from .sweep import sweep
+from .sweep import seconds_per_step, sweep
 
 
 def choose_device(name):
-    """"auto" -> "cuda" where there is one, else "cpu". Raises ValueError for one that is not there."""
+    """"auto" -> "cuda" or "mps" where there is one, else "cpu". Raises ValueError for one that is not there."""
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
@@ -66,10 +68,31 @@ def command_train(arguments):
 
 
 def command_sweep(arguments):
-    filters = {name: getattr(arguments, name).split(",") for name in ("rung", "task")
-               if getattr(arguments, name)}
+    filters = {field.name: given.split(",") for field in fields(Run)
+               if field.name != "seed" and (given := getattr(arguments, field.name))}
     these = jobs(arguments.profile, arguments.study, seed_list(arguments.seeds), **filters)
+    if arguments.dry_run:
+        return list_with_estimate(these, arguments)
     train_and_report(these, arguments)
+
+
+def list_with_estimate(these, arguments):
+    """Say what a sweep would train, and how long that takes going by a few steps of each kind."""
+    store, device = Store(arguments.store), choose_device(arguments.device)
+    torch.set_num_threads(arguments.threads or 1)
+    per_step, total = {}, 0.0
+    for job in these:
+        if store.has(job.run):
+            print(f"{'there':>7}  {job.run}")
+            continue
+        kind = replace(job.run, seed=0, steps=None)
+        if kind not in per_step:
+            per_step[kind] = seconds_per_step(kind, device)
+        hours = per_step[kind] * job.run.training_steps / 3600
+        total += hours
+        print(f"{hours:>5.2f} h  {job.run}", flush=True)
+    print(f"{total:.2f} hours of training on one {device} process of {torch.get_num_threads()} threads, "
+          f"from 2 measured steps each; evaluation comes on top")
 
 
 def command_figures(arguments):
@@ -158,6 +181,48 @@ def final_accuracy(record):
     return None
 
 
+def command_merge(arguments):
+    store, other = Store(arguments.store), Store(arguments.folder)
+    if not (other.root / "records").is_dir():
+        raise ValueError(f"{other.root} is not a store: it has no folder records")
+    taken, refused = 0, []
+    for path in sorted((other.root / "records").glob("*.json")):
+        if store.record_path(path.stem).exists():
+            continue
+        try:
+            store.take(other, other.load(path.stem))
+            taken += 1
+        except ValueError as error:
+            refused.append(str(error))
+    table.write(table.tidy(store.records()), store.root / "results.csv")
+    print(f"{taken} records taken from {other.root} into {store.root}, {len(refused)} refused")
+    if refused:
+        raise ValueError("; ".join(refused))
+
+
+def command_rm(arguments):
+    store = Store(arguments.store)
+    records = [store.find(prefix) for prefix in arguments.run]
+    for record in records:
+        print(run_from(record["configuration"]))
+    if not arguments.yes and input(f"remove these {len(records)} runs from {store.root}? [y/N] ").strip() != "y":
+        print("nothing was removed")
+        return
+    for record in records:
+        store.remove(record["run"])
+    table.write(table.tidy(store.records()), store.root / "results.csv")
+
+
+def command_test(arguments):
+    """pytest, then every notebook against the outputs it shows."""
+    strict = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval.cfg",
+              "--nbval-cell-timeout", "300", "notebooks"]
+    for words in [], strict:
+        done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=PROJECT)
+        if done.returncode:
+            raise RuntimeError(f"pytest {' '.join(words)} ended with {done.returncode}")
+
+
 def command_export(arguments):
     store, committed = Store(arguments.store), Store(COMMITTED)
     taken = [record for record in store.records()
@@ -166,7 +231,7 @@ def command_export(arguments):
         raise ValueError(f"{store.root} has no finished run of profile {arguments.profile}: "
                          f"`python -m tarm figures --profile {arguments.profile}` makes them")
     for record in taken:
-        committed.take(store, record)
+        committed.take(store, record, weights=False)
     table.write(table.tidy(committed.records()), COMMITTED / "results.csv.gz")
     figures = store.root / "figures" / arguments.profile
     drawn = sorted(path for path in figures.rglob("*") if path.is_file()) if figures.exists() else []

@@ -10,14 +10,14 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from .ladder import FAMILIES, LADDER
+from .ladder import LADDER
 
 STYLE = {
     "font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 8.5, "axes.titleweight": "bold", "axes.spines.top": False,
     "axes.spines.right": False, "axes.edgecolor": "#888888", "xtick.color": "#444444", "ytick.color": "#444444",
     "axes.axisbelow": True, "svg.hashsalt": "tarm", "svg.fonttype": "path", "figure.dpi": 100,
 }
-MARKERS = dict(zip(LADDER, "osD^vPX"))
+MARKERS = dict(zip(LADDER, "osD^vPX"))  # a rung that somebody adds gets a star
 CHANCE = {"color": "#999999", "linewidth": 1, "linestyle": (0, (3, 2)), "zorder": 0.9}
 
 
@@ -66,7 +66,7 @@ def curves(axes, points, x, gap=0.075):
     ends = []
     for rung, line in points.groupby("rung", sort=False):
         entry = LADDER[rung]
-        axes.plot(line[x], line["mean"], color=entry.colour, marker=MARKERS[rung], markersize=3.5, linewidth=1.5)
+        axes.plot(line[x], line["mean"], color=entry.colour, marker=MARKERS.get(rung, "*"), markersize=3.5, linewidth=1.5)
         axes.fill_between(line[x], line["low"], line["high"], color=entry.colour, alpha=0.18, linewidth=0)
         ends.append((line[x].iloc[-1], line["mean"].iloc[-1], entry.short, entry.colour))
     label_lines(axes, ends, gap)
@@ -100,7 +100,7 @@ def performance_across_tasks(points, note=""):
 @styled
 def addition_by_architecture(points, note=""):
     """Characters and whole sums right on addition, one panel per family. One row per rung and metric."""
-    families = [family for family in FAMILIES if family in set(points["family"])]
+    families = list(points["family"].unique())
     widths = [points[points["family"] == family]["rung"].nunique() for family in families]
     figure, axes = new(8, 3.3, 1, len(families), note, sharey=True, gridspec_kw={"width_ratios": widths})
     for ax, family in zip(axes, families):
@@ -141,7 +141,7 @@ def learning_dynamics(points, note=""):
 
 def by_family(points, x, note, xlabel):
     """Curves over the column x, a panel per family, the chance level dashed."""
-    families = [family for family in FAMILIES if family in set(points["family"])]
+    families = list(points["family"].unique())
     figure, axes = new(8, 2.9, 1, len(families), note, sharey=True)
     for ax, family in zip(axes, families):
         here = points[points["family"] == family]

@@ -8,7 +8,8 @@ from pathlib import Path
 import nbformat
 import papermill
 
-PROJECT = Path(__file__).parent.parent
+from .store import PROJECT
+
 NOTEBOOKS = PROJECT / "notebooks"
 
 

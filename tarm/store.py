@@ -18,7 +18,8 @@ from .evaluation import Score
 from .runs import run_from
 
 SCHEMA = 1
-COMMITTED = Path(__file__).parent.parent / "figures" / "data"
+PROJECT = Path(__file__).parent.parent
+COMMITTED = PROJECT / "figures" / "data"
 
 
 @contextmanager
@@ -98,7 +99,8 @@ class Store:
             if not actual == record["run"] == run_hash:
                 raise ValueError(f"its configuration has the hash {actual}")
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a record that can be used ({error}): remove it") from error
+            raise ValueError(f"{path} is not a record that can be used ({error}): remove it, "
+                             f"or name the --plugin that knows it") from error
         return record
 
     def records(self):
@@ -119,10 +121,17 @@ class Store:
         model.load_state_dict(load_file(self.weights_path(record["run"])))
         return model.eval()
 
-    def take(self, other, record):
-        """Copy a record, not its weights, from another store."""
-        with written_whole(self.record_path(record["run"])) as part:
-            shutil.copyfile(other.record_path(record["run"]), part)
+    def take(self, other, record, weights=True):
+        """Copy a record from another store, with its weights where they are there and wanted."""
+        for path in (Store.weights_path, Store.record_path) if weights else (Store.record_path,):
+            if (source := path(other, record["run"])).exists():
+                with written_whole(path(self, record["run"])) as part:
+                    shutil.copyfile(source, part)
+
+    def remove(self, run_hash):
+        """Remove a run: its record first, then its weights."""
+        for path in self.record_path, self.weights_path, self.unfinished_path:
+            path(run_hash).unlink(missing_ok=True)
 
 
 def scores(record):

@@ -55,14 +55,14 @@ class Problems(NamedTuple):
 class Task:
     """A task over `operands` numbers of L uniform digits each, leading zeros allowed.
 
-    write(digits (B, operands, L)) -> Problems;  distribution(L) -> (A, 10), the probability of
-    each digit at each position of the answer.
+    write(digits (B, operands, L)) -> Problems.  distribution(L) -> (A, vocabulary), the
+    probability of each character at each position of the answer; without it, it is counted.
     """
 
     key: str
     operands: int
     write: Callable
-    distribution: Callable
+    distribution: Callable | None = None
 
     def problems(self, n, length, generator, reserved=None):
         """Draw n problems of this operand length, on the CPU; n at once or in parts, they are the same.
@@ -89,8 +89,14 @@ class Task:
         return 10 ** (self.operands * length)
 
     def chance(self, length):
-        """(A,) accuracy of the best constant guess at each position of the answer."""
-        return self.distribution(length).amax(dim=-1)
+        """(A,) accuracy of the best constant guess at each position of the answer.
+
+        Exact where the task knows its distribution; otherwise counted over 100,000 problems.
+        """
+        if self.distribution:
+            return self.distribution(length).amax(dim=-1)
+        answer = self.problems(100_000, length, stream(0, "chance", self.key)).answer
+        return torch.stack([(answer == character).double().mean(dim=0) for character in range(len(VOCABULARY))]).amax(0)
 
 
 def is_reserved(digits):
@@ -108,18 +114,19 @@ def is_reserved(digits):
     return (number * multiplier + M // 3) % M < max(1, M // RESERVED_SHARE)
 
 
-def _symbol(digits, character):
+def symbol(digits, character):
+    """A column (B, 1) of one character, to be joined to digits (B, L)."""
     return digits.new_full((len(digits), 1), VOCABULARY.index(character))
 
 
 def _write_copy(digits):
     x = digits[:, 0]
-    return Problems(torch.cat([x, _symbol(x, "|")], dim=1), x)
+    return Problems(torch.cat([x, symbol(x, "|")], dim=1), x)
 
 
 def _write_reverse(digits):
     x = digits[:, 0]
-    return Problems(torch.cat([x, _symbol(x, "|")], dim=1), x.flip(1))
+    return Problems(torch.cat([x, symbol(x, "|")], dim=1), x.flip(1))
 
 
 def _write_addition(digits):
@@ -130,7 +137,7 @@ def _write_addition(digits):
         total.append(column % 10)
         carry = column // 10
     answer = torch.stack([carry, *reversed(total)], dim=1)  # (B, L + 1)
-    return Problems(torch.cat([a, _symbol(a, "+"), b, _symbol(a, "=")], dim=1), answer)
+    return Problems(torch.cat([a, symbol(a, "+"), b, symbol(a, "=")], dim=1), answer)
 
 
 def _uniform(length):

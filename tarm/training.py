@@ -34,6 +34,7 @@ class Progress:
     """A run between two training steps: everything it needs to go on from there."""
 
     def __init__(self, run, device):
+        self.run, self.device = run, device
         self.model = run.build(run.seed).to(device).train()
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=run.learning_rate, betas=BETAS, eps=run.eps,
@@ -43,6 +44,21 @@ class Progress:
         self.ledger = Ledger(self.model)
         self.step, self.losses, self.scores = 0, [], []
         self.seconds = {"training_seconds": 0.0, "evaluation_seconds": 0.0}
+
+    def train_step(self):
+        """One step: draw a batch, forward, backward, update; count it."""
+        run = self.run
+        tokens, targets = TASKS[run.task].problems(run.batch, run.length, self.problems, reserved=False).batch()
+        tokens, targets = tokens.to(self.device), targets.to(self.device)
+        with PassCounter(self.model) as passes:
+            output = self.model(tokens, generator=self.exploration)
+            loss = self.model.loss(output, targets)
+            self.optimiser.zero_grad()
+            loss.backward()
+        self.optimiser.step()
+        self.step += 1
+        self.ledger.add(passes, output, targets)
+        self.losses.append(loss.detach())
 
     def settle(self):
         """Turn losses still on the device into numbers; -> the first step with one that is not finite, or None."""
@@ -62,7 +78,6 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
     progress now and then, and gives back what an interrupted call had saved; where its time is
     up, the progress is saved and Stopped raised.
     """
-    task = TASKS[run.task]
     check_room(run, schedule)
     now = Progress(run, device)
     problems = {length: evaluation_problems(run, length, schedule.problems, training_stream(run.seed))
@@ -76,17 +91,7 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
             keeper.resume(now)
         while now.step < run.training_steps and not diverged_at:
             began = time.perf_counter()
-            tokens, targets = task.problems(run.batch, run.length, now.problems, reserved=False).batch()
-            tokens, targets = tokens.to(device), targets.to(device)
-            with PassCounter(now.model) as passes:
-                output = now.model(tokens, generator=now.exploration)
-                loss = now.model.loss(output, targets)
-                now.optimiser.zero_grad()
-                loss.backward()
-            now.optimiser.step()
-            now.step += 1
-            now.ledger.add(passes, output, targets)
-            now.losses.append(loss.detach())
+            now.train_step()
             if now.step % REPORT_EVERY == 0 or now.step == run.training_steps:
                 diverged_at = now.settle()
                 report(now.step, now.losses[-1], accuracy)

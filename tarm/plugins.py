@@ -1,0 +1,52 @@
+"""One's own tasks and rungs, from files outside the package."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from .ladder import LADDER
+from .studies import PROFILES
+from .tasks import TASKS
+
+VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and notebooks inherit it
+
+
+def register_task(task, like="copy"):
+    """Add a task beside copy, reverse and addition; each profile runs it as it runs the task `like`.
+
+    Raises ValueError for a key that is taken, or a `like` that does not exist.
+    """
+    add(TASKS, task, "task")
+    if like not in PROFILES["cpu"]:
+        raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(PROFILES['cpu'])}")
+    for settings in PROFILES.values():
+        settings[task.key] = settings[like]
+
+
+def register_rung(rung):
+    """Add a rung after the seven published ones. Raises ValueError for a key that is taken."""
+    add(LADDER, rung, "rung")
+
+
+def add(registry, entry, kind):
+    if entry.key in registry:
+        raise ValueError(f"the {kind} {entry.key!r} exists already: give yours another key")
+    registry[entry.key] = entry
+
+
+def load_plugins():
+    """Run the files that the variable names, each once; they register what they define.
+
+    Raises ValueError for a file that is not there.
+    """
+    for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
+        path = Path(name).resolve()
+        module = f"tarm_plugin_{path.stem}"
+        if module in sys.modules:
+            continue
+        if not path.is_file():
+            raise ValueError(f"plugin {path} does not exist: {VARIABLE} and --plugin take Python files")
+        spec = importlib.util.spec_from_file_location(module, path)
+        sys.modules[module] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[module])
