@@ -44,10 +44,12 @@ def train_and_report(these, arguments):
     """Run jobs in the store given, rewrite its table, and say what there is now."""
     store, device = Store(arguments.store), choose_device(arguments.device)
     command = "python -m tarm " + shlex.join(arguments.words)
+    print(f"device: {device}", flush=True)
     there = sum(store.has(job.run) for job in these)
-    done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes)
+    done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
+                 arguments.save_every)
     table.write(table.tidy(store.records()), store.root / "results.csv")
-    print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} trained now on {device}, {done.left} left, "
+    print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} trained now, {done.left} left, "
           f"{len(done.failed)} failed: {store.root}")
     if done.failed:
         raise RuntimeError(f"{len(done.failed)} runs failed, the first: {done.failed[0]}")

@@ -13,7 +13,7 @@ import torch
 from filelock import Timeout
 from tqdm import tqdm
 
-from .checkpoint import Keeper
+from .checkpoint import SECONDS, Keeper
 from .evaluation import character_accuracy
 from .ladder import LADDER
 from .training import Progress, Stopped, train
@@ -55,7 +55,7 @@ def _end_with_parent():
     os._exit(1)
 
 
-def _run_job(job, store, device, command, deadline, wait):
+def _run_job(job, store, device, command, deadline, save_every, wait):
     """Train one job, holding its lock, and save it; -> Outcome."""
     run, lock = job.run, store.lock(job.run.hash)
     name = f"{run.hash} {LADDER[run.rung].name}, {run.task}, seed {run.seed}"
@@ -66,7 +66,7 @@ def _run_job(job, store, device, command, deadline, wait):
         with lock.acquire(timeout=patience):
             if store.has(run):
                 return Outcome(ELSEWHERE, f"{name}: another sweep has finished it")
-            keeper = Keeper(store.unfinished_path(run.hash), run, job.schedule, deadline)
+            keeper = Keeper(store.unfinished_path(run.hash), run, job.schedule, deadline, save_every)
             result = train(run, job.schedule, device, _reporter(run), keeper)
             store.save(run, job.schedule, result, device, command)
     except Timeout:
@@ -113,13 +113,13 @@ def cost(job):
     return job.run.budget * job.run.training_steps * job.run.batch * job.run.width**2
 
 
-def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", minutes=None):
+def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", minutes=None, save_every=SECONDS):
     """Run the jobs that the store does not have yet; -> Sweep.
 
     workers: processes at a time (default: one per core on a CPU, one on a GPU). threads: of
     each (default: they share the cores). minutes: after that time the runs are saved and left.
-    A finished run is in the store at once, and an unfinished one saved every two minutes, so
-    that an interrupted sweep started again goes on from there. Sweeps on one store share the
+    A finished run is in the store at once, and an unfinished one saved every `save_every`
+    seconds, so that an interrupted sweep started again goes on from there. Sweeps on one store share the
     work: a run that another one holds is taken up last, when that one has finished it or died.
     """
     todo = sorted((job for job in jobs if not store.has(job.run)), key=cost, reverse=True)
@@ -138,7 +138,8 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
         with ProcessPoolExecutor(workers, context, _start_worker, (queue, threads or max(1, cores // workers))) as pool:
             try:
                 for wait in (False, True):
-                    futures = {pool.submit(_run_job, job, store, device, command, deadline, wait): job for job in todo}
+                    futures = {pool.submit(_run_job, job, store, device, command, deadline, save_every, wait): job
+                               for job in todo}
                     todo = []
                     for future in as_completed(futures):
                         outcome = future.result()

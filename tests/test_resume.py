@@ -1,0 +1,130 @@
+"""A run killed at any moment and started again ends as if nothing had happened; sweeps share a store."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tarm.checkpoint import Keeper
+from tarm.runs import Run, Schedule
+from tarm.store import Store
+from tarm.training import Stopped, train
+
+SWEEP = '''
+import sys
+from tarm.runs import Run, Schedule
+from tarm.store import Store
+from tarm.studies import Job
+from tarm.sweep import sweep
+
+if __name__ == "__main__":
+    runs = [Run(rung=rung, task="copy", length=4, width=16, heads=2, budget=12, context=16, batch=8,
+                training_steps=120, learning_rate=1e-3) for rung in ("universal", "ar_trm")]
+    done = sweep([Job(run, Schedule(40, (4,), problems=8)) for run in runs], Store(sys.argv[1]),
+                 workers=int(sys.argv[2]), threads=1, save_every=0)
+    print("trained", done.finished)
+'''
+
+
+def start(folder, store, workers):
+    script = folder / "run_sweep.py"
+    script.write_text(SWEEP, encoding="utf-8")
+    return subprocess.Popen([sys.executable, script, store, str(workers)], start_new_session=True,
+                            stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+
+
+def numbers(store):
+    """All that two stores must agree on: records but for times and the machine, and weights."""
+    records = Store(store).records()
+    for record in records:
+        for key in "environment", "command", "finished":
+            del record[key]
+        for key in "training_seconds", "evaluation_seconds":
+            del record["ledger"][key]
+    weights = [path.read_bytes() for path in sorted((store / "weights").glob("*"))]
+    return json.dumps(records), weights
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    out, _ = start(folder, folder / "store", 1).communicate()
+    assert "trained 2" in out
+    return numbers(folder / "store")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL of a process group is POSIX's")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_at_seeded_moments_it_ends_the_same(workers, tmp_path, undisturbed):
+    """Each life is killed some saves and a moment after it has made progress; the last one finishes."""
+    store, chance = tmp_path / "store", random.Random(workers)
+    killed = 0
+    while killed < 3:
+        sweep = start(tmp_path, store, workers)
+        for _ in range(chance.randint(3, 12)):
+            before = saves(store)
+            while saves(store) == before and sweep.poll() is None:
+                time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.05))
+        assert sweep.poll() is None, "it finished before it could be killed: give it more steps"
+        os.killpg(sweep.pid, signal.SIGKILL)
+        sweep.communicate()
+        killed += 1
+    out, _ = start(tmp_path, store, workers).communicate()
+    assert "trained" in out
+    assert numbers(store) == undisturbed
+    assert not list((store / "unfinished").glob("*.safetensors"))
+
+
+def saves(store):
+    """What is saved of unfinished runs, as it changes with every save."""
+    return {(path.name, path.stat().st_mtime_ns) for path in (store / "unfinished").glob("*.safetensors")}
+
+
+def test_two_sweeps_on_one_store_share_the_work(tmp_path, undisturbed):
+    """Started together, they train each run once between them, and nothing is lost."""
+    both = [start(tmp_path, tmp_path / "store", 1) for _ in range(2)]
+    trained = [int(sweep.communicate()[0].split()[-1]) for sweep in both]
+    assert sum(trained) == 2
+    assert numbers(tmp_path / "store") == undisturbed
+
+
+RUN = Run(rung="dual_ut", task="copy", length=3, width=16, heads=2, budget=4, context=8, batch=4, training_steps=12)
+SCHEDULE = Schedule(4, (3,), problems=4)
+
+
+def test_stopped_at_every_step_it_ends_the_same(tmp_path):
+    """A deadline in the past saves and stops after each step; dropout's stream goes on where it was."""
+    stops = 0
+    while True:
+        try:
+            stopped = train(RUN, SCHEDULE, keeper=Keeper(tmp_path / "it", RUN, SCHEDULE, deadline=0))
+            break
+        except Stopped:
+            stops += 1
+    whole = train(RUN, SCHEDULE)
+    assert stops == RUN.training_steps - 1
+    assert RUN.dropout > 0 and stopped.losses == whole.losses and stopped.scores == whole.scores
+    assert {k: v for k, v in stopped.ledger.items() if "seconds" not in k} == {
+        k: v for k, v in whole.ledger.items() if "seconds" not in k}
+
+
+@pytest.mark.parametrize("content", [b"", b"half", None])
+def test_a_file_that_cannot_be_continued_is_refused_by_name(content, tmp_path):
+    """Empty, half written, or begun on another schedule: one error that names the file and the way out."""
+    path = tmp_path / "it.safetensors"
+    if content is None:
+        with pytest.raises(Stopped):
+            train(RUN, SCHEDULE, keeper=Keeper(path, RUN, SCHEDULE, deadline=0))
+        schedule = Schedule(2, (3,), problems=4)
+    else:
+        path.write_bytes(content)
+        schedule = SCHEDULE
+    with pytest.raises(ValueError, match=r"it\.safetensors.*remove it to start anew"):
+        train(RUN, schedule, keeper=Keeper(path, RUN, schedule))
