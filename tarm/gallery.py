@@ -5,7 +5,7 @@ from pathlib import Path
 
 from . import figures
 from .ladder import LADDER
-from .statistics import over_seeds
+from .statistics import SEEDS_FOR_INTERVAL, over_seeds
 from .store import written_whole
 from .table import write
 from .tasks import TASKS
@@ -90,15 +90,16 @@ def note(rows):
     sizes = rows.groupby("task", sort=False)[["training_length", "training_steps"]].first()
     tasks = ", ".join(f"{task} of {s.training_length} digits ({s.training_steps} steps)" for task, s in sizes.iterrows())
     first = rows.iloc[0]
-    seeds = sorted(rows["seed"].unique())
+    seeds = rows.groupby(["task", "rung"])["seed"].nunique()
+    least, most = seeds.min(), seeds.max()
     positions = len(TASKS[first.task].chance(first.length)) if first.metric == "character" else 1
     problems = first["count"] // positions
-    spread = ("95 % Student-t intervals over seeds" if len(seeds) >= 5
+    spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL
               else "too few seeds for an interval or a ranking")
     careful = (first.problems, first.decoding) == ("unseen", "greedy")
     return (f"{first.profile} profile: {tasks}; width {first.width}, {first.budget} block passes\n"
             f"{'careful' if careful else 'published'} protocol: {first.decoding}, {problems} {first.problems} problems; "
-            f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}, {spread}; dashed: chance")
+            f"{least if least == most else f'{least} to {most}'} seed{'s' if most > 1 else ''}, {spread}; dashed: chance")
 
 
 def result_figure(stem, table, profile):
