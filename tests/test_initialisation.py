@@ -16,10 +16,11 @@ SMALL = {"width": 64, "heads": 4, "budget": 12, "context": 40}
 
 @pytest.mark.parametrize("rung", LADDER)
 def test_number_of_parameters_is_the_published_one(rung):
-    architecture = Architecture(rung=rung, width=384, heads=6, budget=24, context=180)
-    with torch.device("meta"):
-        model = LADDER[rung].model(architecture)
-    assert sum(p.numel() for p in model.parameters()) == PUBLISHED_SIZES[rung]
+    """Counted without memory; what the count says of a small model is what the model built has."""
+    published = Architecture(rung=rung, width=384, heads=6, budget=24, context=180)
+    assert published.count_parameters() == PUBLISHED_SIZES[rung]
+    built = build(rung, **SMALL)
+    assert built.architecture.count_parameters() == sum(p.numel() for p in built.parameters())
 
 
 def assert_normal(tensor, std):
@@ -69,7 +70,7 @@ def test_what_rungs_share_starts_equal_under_one_seed(rung):
     one, dense, other = build(rung, seed=3, **SMALL), build("dense", seed=3, **SMALL), build("dense", seed=4, **SMALL)
     reference, different = dict(dense.named_parameters()), dict(other.named_parameters())
     shared = {name: p for name, p in one.named_parameters() if name in reference}
-    assert {"token_embedding.weight", "position_embedding.weight", "block.0.mlp.in.weight", "head.weight"} <= set(shared)
+    assert shared.keys() >= {"token_embedding.weight", "position_embedding.weight", "block.0.mlp.in.weight", "head.weight"}
     assert all(p.equal(reference[name]) for name, p in shared.items())
     assert not one.token_embedding.weight.equal(different["token_embedding.weight"])
 

@@ -33,17 +33,21 @@ def make_halting_uneven(model):
 
 @pytest.mark.parametrize("rung", LADDER)
 def test_no_position_sees_the_future(rung):
-    """Another token at position 5 changes no logit and no halting decision before it, and some logit from there on."""
-    model = make_halting_uneven(small(rung, budget=24))
+    """Another token at position 5 changes no logit and no halting decision before it, and every logit from there on."""
+    model, votes = make_halting_uneven(small(rung, budget=24)), []
+    if model.halting_head:  # what it says of each position, or, of the whole sequence, at position 0
+        getattr(model, model.halting_head).register_forward_hook(lambda head, inputs, vote: votes.append(vote[:, :5]))
     tokens = random_tokens()
     changed = tokens.clone()
     changed[0, 5] = (tokens[0, 5] + 1) % 14
-    before, after = model(tokens), model(changed)
+    before, after = model(tokens, halting=False), model(changed, halting=False)
     torch.testing.assert_close(after.logits[:, :5], before.logits[:, :5], atol=1e-12, rtol=0)
     assert after.halted_at[:, :5].equal(before.halted_at[:, :5])
+    half = len(votes) // 2
+    torch.testing.assert_close(votes[half:], votes[:half], atol=1e-12, rtol=0)
     assert ((after.logits - before.logits)[0, 5:].abs().amax(dim=-1) > 1e-6).all()
     if model.halting_head:  # else the decisions above would be trivially the same
-        assert before.halted_at.min() < model.architecture.steps
+        assert half == model.architecture.steps > before.halted_at.min()
 
 
 @pytest.mark.parametrize("rung", LADDER)
@@ -84,10 +88,11 @@ NO_GRADIENT = {("dual_nested_ut", "cycle"): {"y_init", "z_init"}, ("dual_nested_
                ("ar_trm", "all"): {"q_halt.weight", "q_halt.bias"}}
 
 
-@pytest.mark.parametrize("rung, window", [(rung, window) for rung, entry in LADDER.items()
-                                          for window in (("cycle", "step", "all") if entry.model.nested else ("cycle",))])
+@pytest.mark.parametrize("rung, window", [
+    (rung, window) for rung, entry in LADDER.items()
+    for window in (("cycle", "step", "all") if entry.model.nested else ("cycle",))])
 def test_which_parameters_get_a_gradient(rung, window):
-    """All, except that y_init and z_init are detached at the first step and that the binary halting head has no loss."""
+    """All, but for y_init and z_init, detached at the first step, and the binary halting head, which has no loss."""
     model = small(rung, window=window)
     tokens, targets = copy_batch()
     model.loss(model(tokens), targets).backward()
@@ -107,6 +112,23 @@ def test_without_halting_every_pass_of_the_budget_runs(rung):
         block.register_forward_hook(lambda *_: calls.append(1))
     assert model(random_tokens(), halting=False).steps == model.architecture.steps
     assert len(calls) == 24
+
+
+@pytest.mark.parametrize("rung", [rung for rung, entry in LADDER.items() if entry.model.with_step_embeddings])
+def test_each_step_reads_its_own_embedding_and_further_ones_the_last(rung):
+    """Another last vector changes a call of N steps but not one of N - 1; a call of N + 1 reads it twice."""
+    model = small(rung, budget=24)
+    if model.halting_head == "act_halt":
+        never_halting(model)
+    N, tokens = model.architecture.steps, random_tokens()
+    longer = small(rung, steps=N + 1, budget=None)
+    table = model.step_embedding.weight.detach()
+    longer.load_state_dict(model.state_dict() | {"step_embedding.weight": torch.cat([table, table[-1:]])})
+    torch.testing.assert_close(model(tokens, steps=N + 1).logits, longer(tokens).logits, atol=1e-12, rtol=0)
+    shorter, whole = model(tokens, steps=N - 1).logits, model(tokens).logits
+    table[-1] = torch.arange(16)
+    assert model(tokens, steps=N - 1).logits.equal(shorter)
+    assert (model(tokens).logits - whole).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize("steps", [0, -1])

@@ -1,0 +1,173 @@
+"""Decoding writes what one would write character by character, and evaluation counts it right."""
+
+import math
+
+import pytest
+import torch
+
+from tarm import LADDER, build
+from tarm.decoding import complete, generate, gumbel
+from tarm.evaluation import Score, character_accuracy, evaluate, evaluation_problems, metrics
+from tarm.runs import Run, Schedule
+from tarm.streams import training_stream
+from tarm.tasks import NEWLINE, VOCABULARY, encode
+from tarm.training import train
+
+torch.set_num_threads(1)
+
+TINY = {"width": 16, "heads": 2, "budget": 6, "context": 16}
+
+
+def opinionated(rung, **fields):
+    """A float64 model whose choices depend on all that it has read: every matrix but the halting head is large."""
+    model, generator = build(rung, dropout=0.0, **TINY | fields).double().eval(), torch.Generator().manual_seed(0)
+    for name, p in model.named_parameters():
+        if p.dim() == 2 and "halt" not in name:
+            torch.nn.init.normal_(p, std=0.5, generator=generator)
+    return model
+
+
+def noise_of(*shape):
+    return gumbel((*shape, len(VOCABULARY)), torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def one_by_one(model, prompt, n, noise=None):
+    """The plain loop: read everything, take the best character, append it."""
+    tokens = prompt
+    for i in range(n):
+        logits = model(tokens).logits[:, -1]
+        chosen = (logits if noise is None else logits + noise[:, i]).argmax(dim=-1, keepdim=True)
+        tokens = torch.cat([tokens, chosen], dim=1)
+    return tokens[:, prompt.shape[1]:]
+
+
+@pytest.mark.parametrize("rung", LADDER)
+@pytest.mark.parametrize("noise", [None, noise_of(6, 8)], ids=["greedy", "sampled"])
+def test_generate_is_decoding_one_by_one(rung, noise):
+    """From no draft, a wrong one, and the right one, which a single forward call confirms."""
+    model = opinionated(rung)
+    prompt = torch.randint(10, (6, 4), generator=torch.Generator().manual_seed(1))
+    expected = one_by_one(model, prompt, 8, noise)
+    assert len({tuple(row) for row in expected.tolist()}) >= 3
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    for draft in None, (expected + 1) % 14, expected:
+        calls.clear()
+        assert generate(model, prompt, 8, noise, draft).equal(expected)
+        assert len(calls) <= (1 if draft is expected else 8)
+
+
+def test_samples_follow_the_softmax():
+    """40,000 draws from probabilities 0.5, 0.3, 0.2: shares within five standard errors (0.0125 at most)."""
+    noise = gumbel((40_000, 3), torch.Generator().manual_seed(0))
+    chosen = (torch.tensor([0.5, 0.3, 0.2]).log() + noise).argmax(dim=1)
+    assert (chosen.bincount() / 40_000).tolist() == pytest.approx([0.5, 0.3, 0.2], abs=0.0125)
+
+
+# Completing a text.
+
+
+def dictated(text, length):
+    """Noise that leaves the model no choice but to write this text, then zeros."""
+    noise = torch.zeros(1, length, len(VOCABULARY))
+    noise[0, torch.arange(length), encode(text.ljust(length, "0")[:length])] = 1e6
+    return noise
+
+
+def test_complete_stops_before_the_newline():
+    model = opinionated("iterative")
+    assert complete(model, "12|", 8, dictated("345\n77", 8)) == "345"
+    assert complete(model, "12|", 2, dictated("345\n77", 2)) == "34"
+    assert complete(model, "12|", 8, dictated("\n", 8)) == ""
+
+
+def test_complete_writes_what_generate_writes():
+    model = opinionated("iterative")
+    torch.nn.init.constant_(model.head.bias[NEWLINE:], -100)
+    prompt = encode("12|").unsqueeze(0)
+    assert encode(complete(model, "12|", 6)).equal(generate(model, prompt, 6)[0])
+
+
+def test_complete_fills_the_context_and_no_more():
+    """16 rows hold 10 characters of prompt and 6 read back: 7 are written, whatever the limit, sampled or not."""
+    model = opinionated("iterative")
+    assert len(complete(model, "012345678|", 64, dictated("", 64))) == 7
+
+
+@pytest.mark.parametrize("text, words", [
+    ("12a", "'a' is not in the vocabulary"), ("", "prompt is empty"),
+    ("1" * 17, "17 characters does not fit a context of 16")])
+def test_complete_refuses_what_it_cannot_read(text, words):
+    with pytest.raises(ValueError, match=words):
+        complete(opinionated("iterative"), text, 8)
+
+
+# Counting.
+
+
+@pytest.mark.parametrize("correct, quarters", [
+    ([9, 8, 7, 6], [9, 8, 7, 6]),                              # bounds 0, 1, 2, 3, 4
+    ([9, 8, 7, 6, 4], [9, 8, 7, 5]),                           # bounds 0, 1, 2, 3, 5
+    ([10, 8, 9, 9, 6, 5, 5, 2, 3, 1, 2], [9, 8, 4, 2]),        # bounds 0, 2, 5, 8, 11
+    ([9, 8, 7], []),                                           # fewer than 4 characters have no quarters
+])
+def test_metrics(correct, quarters):
+    """Ten problems, three of them right throughout: means of `correct` over each span, in tenths."""
+    n = len(correct)
+    expected = {"character": (sum(correct) / n / 10, 10 * n), "sequence": (0.3, 10),
+                "first": (correct[0] / 10, 10), "last": (correct[-1] / 10, 10)}
+    bounds = [0, n // 4, n // 2, 3 * n // 4, n]
+    expected |= {f"Q{q + 1}": (value / 10, 10 * (bounds[q + 1] - bounds[q])) for q, value in enumerate(quarters)}
+    expected |= {f"position {k + 1}": (value / 10, 10) for k, value in enumerate(correct)}
+    result = metrics(Score(1, n, "unseen", "greedy", 10, correct, 3))
+    assert result.keys() == expected.keys()
+    for name, (value, count) in expected.items():
+        assert result[name] == (pytest.approx(value), count), name
+
+
+RUN = Run(rung="universal", task="copy", length=3, batch=4, training_steps=4, dropout=0.1, learning_rate=1e-2, **TINY)
+
+
+def test_evaluate_counts_what_the_plain_loop_gets_right():
+    """Greedy, on unseen problems, position by position; the four scores come in a fixed order."""
+    model = opinionated("universal")
+    problems = evaluation_problems(RUN, 3, 50, training_stream(0))
+    scores = evaluate(model, problems, 3, step=7, seed=0)
+    assert [(s.problems, s.decoding) for s in scores] == [
+        ("seen", "greedy"), ("seen", "sampled"), ("unseen", "greedy"), ("unseen", "sampled")]
+    right = one_by_one(model, problems["unseen"].prompt, 3) == problems["unseen"].answer
+    assert scores[2] == Score(7, 3, "unseen", "greedy", 50, right.sum(dim=0).tolist(), int(right.all(dim=1).sum()))
+    assert character_accuracy(scores, 3) == pytest.approx(right.double().mean().item())
+    assert 0 < right.sum() < right.numel()
+
+
+def test_evaluation_that_cannot_be_is_refused_before_training():
+    """Decoding 9 digits reads 10 + 8 characters, the context has 16: found before the first step, not at the last."""
+    reports = []
+    with pytest.raises(ValueError, match="9 digits.*context=16"):
+        train(RUN, Schedule(4, (3,), (9,), problems=5), report=lambda *report: reports.append(report))
+    assert not reports
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluating_is_repeatable_and_leaves_no_trace(training):
+    """The same scores twice, dropout off whatever the mode, the mode and the global random stream as before."""
+    model = build("universal", dropout=0.5, **TINY).train(training)
+    problems, everyone = evaluation_problems(RUN, 3, 20, training_stream(0)), torch.get_rng_state()
+    assert evaluate(model, problems, 3, 1, 0) == evaluate(model, problems, 3, 1, 0)
+    assert model.training is training
+    assert torch.get_rng_state().equal(everyone)
+
+
+def test_evaluating_does_not_change_the_training_that_follows():
+    """With dropout and every step evaluated, the losses and the last scores are those of a run evaluated at its end,
+    whatever the global random stream."""
+    torch.manual_seed(1)
+    often = train(RUN, Schedule(1, (3,), problems=5))
+    torch.manual_seed(2)
+    once = train(RUN, Schedule(4, (3,), problems=5))
+    assert often.losses == once.losses
+    assert [s.step for s in often.scores] == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
+    assert often.scores[-4:] == once.scores
+    assert all(math.isfinite(loss) for loss in once.losses) and len(set(once.losses)) == 4

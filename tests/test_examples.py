@@ -1,0 +1,50 @@
+"""Every command's --help ends with an example, and the example works as printed."""
+
+import argparse
+import shlex
+import shutil
+
+import pytest
+import torch
+
+from tarm import commands
+from tarm.__main__ import main, parser
+from tarm.store import COMMITTED, Store
+from tarm.studies import jobs
+from tarm.sweep import sweep
+
+torch.set_num_threads(1)
+
+subparsers, = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+EXAMPLES = {name: sub.epilog.removeprefix("example: python -m tarm ") for name, sub in subparsers.choices.items()}
+ELSEWHERE = {"figures", "test"}  # .ci/run runs the one at smoke size, and the other is what runs this file
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder as a user has it: smoke runs in .tarm, one committed record, another store."""
+    folder = tmp_path_factory.mktemp("made")
+    store, committed = Store(folder / ".tarm"), Store(folder / "figures" / "data")
+    sweep(jobs("smoke", rung=["universal"], task=["copy"]), store, workers=1, threads=1)
+    record = next(r for r in Store(COMMITTED).records() if r["configuration"]["width"] == 64)
+    committed.take(Store(COMMITTED), record)
+    Store(folder / "other" / ".tarm").take(Store(COMMITTED), record)
+    store.take(committed, record)
+    return folder
+
+
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - ELSEWHERE))
+def test_example_works(name, made, tmp_path, monkeypatch, capsys):
+    here = tmp_path / "here"
+    shutil.copytree(made, here)
+    monkeypatch.chdir(here)
+    monkeypatch.delenv("TARM_STORE", raising=False)
+    monkeypatch.setattr(commands, "COMMITTED", here / "figures" / "data")
+    assert shlex.split(EXAMPLES[name])[0] == name
+    assert main(shlex.split(EXAMPLES[name])) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+
+
+def test_the_examples_left_out_are_words_that_parse():
+    for name in ELSEWHERE:
+        assert parser().parse_args(shlex.split(EXAMPLES[name])).command == name

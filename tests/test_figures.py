@@ -1,0 +1,189 @@
+"""Every figure is drawn from a table, says what it shows, and comes out the same twice."""
+
+from dataclasses import asdict
+
+import matplotlib
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from tarm import LADDER, figures, gallery, table
+from tarm.evaluation import DECODINGS, PROBLEMS, Score
+from tarm.placement import compute_placement
+from tarm.studies import jobs
+from tarm.tasks import TASKS
+
+torch.set_num_threads(1)
+
+
+def invented(job):
+    """A record of the job as the table reads it, with scores that are made up but differ everywhere:
+    of 10 problems, position k is right in (rung's number + seed + step + k) of them, modulo 11."""
+    number, evaluations = list(LADDER).index(job.run.rung), []
+    for step in 2, 4:
+        for length in job.schedule.lengths_at(step, 4):
+            answer = len(TASKS[job.run.task].chance(length))
+            correct = [(number + job.run.seed + step + k) % 11 for k in range(answer)]
+            evaluations += [Score(step, length, problems, decoding, 10, correct, min(correct))._asdict()
+                            for problems in PROBLEMS for decoding in DECODINGS]
+    return {"run": job.run.hash, "configuration": asdict(job.run), "evaluations": evaluations}
+
+
+def tidy(seeds):
+    return table.tidy(map(invented, jobs("smoke", seeds=seeds)))
+
+
+@pytest.fixture(scope="module")
+def one_seed():
+    return tidy((0,))
+
+
+@pytest.fixture(scope="module")
+def five_seeds():
+    return tidy(range(5))
+
+
+@pytest.fixture(scope="module")
+def placement():
+    return compute_placement(budget=12, task="copy", width=16, heads=2, dropout=0.0, context=24, batch=4, length=4)
+
+
+def text_of(figure):
+    """Everything written in a figure, in one line."""
+    return " ".join(" ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text)).split())
+
+
+# 7 rungs times 3 tasks; 2 metrics; 4 characters of a sum of 3 digits; evaluations at steps 2 and 4
+POINTS = {"performance_across_tasks": 7 * 3, "addition_by_architecture": 7 * 2, "accuracy_by_position": 7 * 4,
+          "learning_dynamics": 7 * 2, "last_character_bottleneck": 7 * 2}
+
+
+@pytest.mark.parametrize("stem", gallery.RESULTS)
+def test_every_result_figure_is_drawn_of_one_seed(one_seed, stem):
+    """Careful by default: greedy, unseen; points without intervals; and the figure says so."""
+    rows, points, figure = gallery.result_figure(stem, one_seed, "smoke")
+    assert isinstance(figure, Figure)
+    assert len(rows) == len(points) == POINTS[stem]
+    assert set(rows["problems"]) == {"unseen"} and set(rows["decoding"]) == {"greedy"}
+    assert (rows["length"] == rows["training_length"]).all()
+    assert points["low"].isna().all() and (points["seeds"] == 1).all()
+    for word in "smoke profile", "careful protocol", "greedy", "10 unseen problems", "1 seed", "too few", "chance":
+        assert word in text_of(figure)
+    assert all(entry.name in text_of(figure) or entry.short in text_of(figure) for entry in LADDER.values())
+
+
+@pytest.mark.parametrize("stem", gallery.RESULTS)
+def test_five_seeds_become_means_with_intervals(five_seeds, stem):
+    rows, points, figure = gallery.result_figure(stem, five_seeds, "smoke")
+    assert len(rows) == 5 * len(points) == 5 * POINTS[stem]
+    assert (points["low"] < points["mean"]).all() and (points["mean"] < points["high"]).all()
+    assert "5 seeds, 95 % Student-t intervals" in text_of(figure)
+
+
+def test_points_are_the_numbers_of_the_table(one_seed):
+    """Rung 2 at step 4 has 1 + 4 + k right of 10 at position k, on sums of 4 characters 5, 6, 7 and 8."""
+    points = gallery.accuracy_by_position(one_seed, "smoke")[1]
+    assert points[points["rung"] == "iterative"]["mean"].tolist() == [0.5, 0.6, 0.7, 0.8]
+    points = gallery.performance_across_tasks(one_seed, "smoke")[1].set_index(["rung", "task"])
+    assert points.loc[("iterative", "addition"), "mean"] == pytest.approx(0.65)
+
+
+def test_chance_stands_beside_the_points(one_seed):
+    """Of the million sums of 3 digits 499,500 carry, so the first character is 0 in 50.05 % and the mean 20.0125 %."""
+    chance = gallery.performance_across_tasks(one_seed, "smoke")[1].groupby("task")["chance"].unique()
+    assert {task: values.tolist() for task, values in chance.items()} == {
+        "copy": [pytest.approx(0.1)], "reverse": [pytest.approx(0.1)], "addition": [pytest.approx(0.200125)]}
+    by_position = gallery.accuracy_by_position(one_seed, "smoke")[1]
+    assert by_position["chance"].tolist() == pytest.approx([0.5005, 0.1, 0.1, 0.1] * 7)
+
+
+def test_the_bottleneck_is_overcome_above_one_half_at_the_end(one_seed):
+    """Last character at step 4: (number + 4 + 3) % 11 of 10, so 7, 8, 9, 10, 0, 1, 2 up the ladder."""
+    points = gallery.last_character_bottleneck(one_seed, "smoke")[1]
+    assert list(points[points["overcome"]]["rung"].unique()) == ["dense", "iterative", "iterative_step", "universal"]
+
+
+@pytest.mark.parametrize("asked, words", [
+    (("cpu", {}), "profile=cpu"), (("smoke", {"task": "sort"}), "task=sort"),
+    (("smoke", {"study": "cause"}), "study=cause")])
+def test_rows_that_are_not_there_are_an_error_that_names_them(one_seed, asked, words):
+    profile, values = asked
+    with pytest.raises(ValueError, match=f"no row with .*{words}.*: .*python -m tarm sweep --profile {profile}"):
+        gallery.select(one_seed, profile, **values)
+
+
+# Compute placement.
+
+
+def passes_of(placement, rung):
+    return placement[placement["rung"] == rung].set_index("pass")
+
+
+def test_placement_of_ar_trm(placement):
+    """12 passes are 2 steps of 2 cycles (z, z, y); only the last cycle is trained and only the last y is read."""
+    passes = passes_of(placement, "ar_trm")
+    assert list(passes.index) == list(range(1, 13)) and passes["executed"].all()
+    assert "".join(passes["stream"]) == "zzy" * 4
+    assert list(passes.index[passes["gradient"]]) == [10, 11, 12]
+    assert list(passes.index[passes["readout"]]) == [12]
+    assert set(passes[passes["stream"] == "z"]["reads"]) == {"x y z s"}
+    assert set(passes[passes["stream"] == "y"]["reads"]) == {"y z s"}
+
+
+@pytest.mark.parametrize("rung, first, later", [
+    ("dense", "x", "h"), ("iterative", "x", "h"), ("iterative_step", "x s", "h s")])
+def test_placement_of_single_streams(placement, rung, first, later):
+    """x starts the stream and is read once; all is trained, the last pass is read."""
+    passes = passes_of(placement, rung)
+    assert passes["reads"].tolist() == [first] + [later] * 11
+    assert passes["gradient"].all() and list(passes.index[passes["readout"]]) == [12]
+
+
+def test_placement_of_act(placement):
+    """Passes after the last halt are not run; the y of every step that runs is read."""
+    nested, universal = passes_of(placement, "dual_nested_ut"), passes_of(placement, "universal")
+    assert list(nested.index[nested["gradient"]]) == [4, 5, 6, 10, 11, 12]
+    assert list(nested.index[nested["readout"]]) == [6, 12]
+    ran = int(universal["executed"].sum())
+    assert 2 <= ran <= 3  # a halting bias of 0 makes p about one half
+    assert universal["executed"].tolist() == universal["readout"].tolist() == [True] * ran + [False] * (12 - ran)
+
+
+# Keeping.
+
+
+def draw(stem, results, placement):
+    """(figure, rows) of any figure of this project."""
+    if stem == "compute_placement":
+        return figures.compute_placement(placement, "one batch"), placement
+    rows, _, figure = gallery.result_figure(stem, results, "smoke")
+    return figure, rows
+
+
+@pytest.mark.parametrize("stem", [*gallery.RESULTS, "compute_placement"])
+def test_a_figure_redrawn_has_the_same_bytes(five_seeds, placement, tmp_path, stem):
+    """SVG, PNG and the rows behind it, and nothing else."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in one, two:
+        figure, rows = draw(stem, five_seeds, placement)
+        gallery.save(figure, rows, stem, folder)
+    assert {path.relative_to(one).as_posix() for path in one.rglob("*.*")} == {
+        f"{stem}.svg", f"{stem}.png", f"data/{stem}.csv"}
+    assert all(path.read_bytes() == (two / path.relative_to(one)).read_bytes() for path in one.rglob("*.*"))
+    kept = pd.read_csv(one / "data" / f"{stem}.csv", keep_default_na=False)
+    assert kept.values.tolist() == rows.values.tolist()
+
+
+def test_the_readers_matplotlib_settings_change_no_figure(one_seed, tmp_path):
+    """Else a dark theme in matplotlibrc or a notebook would be in what is committed."""
+    gallery.save(*draw("learning_dynamics", one_seed, None), "plain", tmp_path)
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "xtick.labelsize": 3}):
+        gallery.save(*draw("learning_dynamics", one_seed, None), "themed", tmp_path)
+    assert (tmp_path / "plain.svg").read_bytes() == (tmp_path / "themed.svg").read_bytes()
+
+
+def test_without_a_folder_nothing_is_kept(one_seed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gallery.save(*draw("learning_dynamics", one_seed, None), "learning_dynamics", "")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,110 @@
+"""The notebooks are ready to read as committed, and are run with parameters, once per change."""
+
+import nbformat
+import pytest
+
+from tarm.notebooks import NOTEBOOKS, run_notebook
+
+CHAPTERS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+
+
+def test_there_are_notebooks():
+    """Else the tests below would pass on nothing."""
+    assert [path.name[:2] for path in CHAPTERS] == [f"{n:02}" for n in range(1, len(CHAPTERS) + 1)]
+    assert CHAPTERS
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+def chapter(request):
+    return request.param
+
+
+def code_of(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def outputs_of(path):
+    return [output for cell in code_of(path) for output in cell.outputs]
+
+
+def test_has_one_cell_of_parameters(chapter):
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code_of(chapter)) == 1
+
+
+def test_is_valid_and_was_run_from_top_to_bottom(chapter):
+    nbformat.validate(nbformat.read(chapter, as_version=4))
+    cells = code_of(chapter)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for output in outputs_of(chapter) if output.output_type == "error"]
+    assert not [output for output in outputs_of(chapter) if output.get("name") == "stderr"]
+
+
+def test_cells_are_short(chapter):
+    assert [cell.source for cell in code_of(chapter) if len(cell.source.splitlines()) > 20] == []
+
+
+def test_pictures_have_a_text_for_those_who_do_not_see_them(chapter):
+    for output in outputs_of(chapter):
+        for kind in output.get("data", {}):
+            if kind.startswith("image/"):
+                metadata = output.metadata | output.metadata.get(kind, {})
+                assert len(metadata.get("alt", "")) > 20, output.metadata
+
+
+def test_is_small_enough_for_git(chapter):
+    assert chapter.stat().st_size < 500_000
+
+
+def test_shows_nothing_of_the_machine_that_ran_it(chapter):
+    """No folder of the one who committed it."""
+    text = chapter.read_text(encoding="utf-8")
+    assert str(NOTEBOOKS.parent) not in text and "/tmp/" not in text and "/home/" not in text
+
+
+# Running one.
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """A notebook of two cells: its parameter, and a line that fails when that is 0."""
+    path = tmp_path / "source" / "01-tiny.ipynb"
+    path.parent.mkdir()
+    cells = [nbformat.v4.new_code_cell("n = 1", metadata={"tags": ["parameters"]}),
+             nbformat.v4.new_code_cell("print(12 // n)")]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    return path
+
+
+def printed(path):
+    return "".join(output.text for output in outputs_of(path) if output.output_type == "stream")
+
+
+def test_a_mistyped_parameter_is_refused_before_anything_runs(notebook, tmp_path):
+    with pytest.raises(ValueError, match="01-tiny.ipynb has no parameter m: it has n"):
+        run_notebook(notebook, {"m": 2}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_notebook_is_run_once_per_change(notebook, tmp_path):
+    """Of its parameters, its source, or a file that it depends on; and leaves its own source alone."""
+    out, data, source = tmp_path / "out", tmp_path / "data.csv", notebook.read_bytes()
+    data.write_text("1")
+    assert run_notebook(notebook, {"n": 3}, out, [data]) and printed(out / notebook.name) == "4\n"
+    assert not run_notebook(notebook, {"n": 3}, out, [data])
+    assert run_notebook(notebook, {"n": 4}, out, [data]) and printed(out / notebook.name) == "3\n"
+    data.write_text("2")
+    assert run_notebook(notebook, {"n": 4}, out, [data])
+    assert [path.name for path in out.iterdir()] == [notebook.name]
+    assert notebook.read_bytes() == source
+
+
+def test_a_failing_notebook_leaves_what_it_did(notebook, tmp_path):
+    """And is no excuse not to run it again; a result from before stays."""
+    out = tmp_path / "out"
+    run_notebook(notebook, {"n": 3}, out)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="01-tiny.ipynb failed .*ZeroDivisionError.*01-tiny.failed.ipynb"):
+            run_notebook(notebook, {"n": 0}, out)
+        assert any(output.output_type == "error" for output in outputs_of(out / "01-tiny.failed.ipynb"))
+    assert printed(out / notebook.name) == "4\n"

@@ -1,0 +1,123 @@
+"""What names a run: its content hash, which covers what determines the numbers and nothing else."""
+
+from dataclasses import asdict, fields, replace
+
+import pytest
+
+from tarm import LADDER, TASKS
+from tarm.runs import Run, Schedule, run_from
+from tarm.studies import PROFILES, STUDIES, jobs, place
+
+# A hash that changes here would orphan every record there is: add a field at its default instead.
+PINNED = {
+    "e4c23bccbbfe": Run(rung="ar_trm", task="copy"),
+    "5c91d745a8d4": Run(rung="dense", task="addition", width=64, heads=4, dropout=0, context=64, length=3, batch=32,
+              learning_rate=1e-3, training_steps=800),
+    "ab0b51e59795": Run(rung="dual_nested_ut", task="reverse", budget=30, outer=3, inner=4, step_embeddings=False, norm="post",
+              scale="unit", window="all", halting_bias=-3, ponder_weight=0.01, precision="bf16", eps=1e-16,
+              weight_decay=0, seed=1337),
+}
+
+
+@pytest.mark.parametrize("expected, run", PINNED.items(), ids=lambda value: value if isinstance(value, str) else "")
+def test_pinned_hashes(expected, run):
+    assert run.hash == expected
+
+
+def test_fields_at_their_default_do_not_enter():
+    """So that a field added later changes no earlier hash."""
+    assert Run(rung="ar_trm", task="copy").changes == {"rung": "ar_trm", "task": "copy"}
+    assert Run(rung="ar_trm", task="copy", width=384, budget=24, eps=1e-8, seed=0).hash == PINNED["e4c23bccbbfe"].hash
+
+
+@pytest.mark.parametrize("field, spellings", [
+    ("dropout", (0, 0.0)), ("halting_bias", (-3, -3.0)), ("learning_rate", (1, 1.0)), ("step_embeddings", (False, 0))])
+def test_equal_runs_have_one_name_however_their_numbers_are_spelt(field, spellings):
+    """A whole number for a float, as a JSON file or a notebook may give it; the other way round is refused."""
+    runs = [Run(rung="universal", task="copy", **{field: value}) for value in spellings]
+    assert len({run.hash for run in runs}) == 1
+    assert len({repr(run) for run in runs}) == 1
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_budget_and_steps_describe_the_same_run(rung):
+    by_budget = Run(rung=rung, task="copy", budget=12)
+    by_steps = Run(rung=rung, task="copy", steps=by_budget.steps)
+    assert by_budget == by_steps and by_budget.hash == by_steps.hash
+    assert by_budget.hash != Run(rung=rung, task="copy").hash
+
+
+OTHER = {  # for every field a value that is not that of Run(rung="dual_nested_ut", task="copy")
+    "rung": "dual_ut", "width": 192, "heads": 4, "budget": 12, "outer": 1, "inner": 1, "step_embeddings": False,
+    "dropout": 0.0, "context": 150, "vocabulary": 20, "norm": "post", "scale": "unit", "window": "all",
+    "halting_bias": -3.0, "ponder_weight": 0.01, "precision": "bf16", "task": "reverse", "length": 5,
+    "training_steps": 4000, "batch": 32, "learning_rate": 1e-3, "eps": 1e-16, "weight_decay": 0.0, "seed": 1}
+
+
+def test_every_field_changes_the_hash_and_determines_the_numbers():
+    """steps follow from the budget; device, threads and schedule are not fields at all."""
+    assert {field.name for field in fields(Run)} == OTHER.keys() | {"steps"}
+    base = Run(rung="dual_nested_ut", task="copy")
+    hashes = {replace(base, **{"steps": None, field: value}).hash for field, value in OTHER.items()}
+    assert len(hashes | {base.hash}) == len(OTHER) + 1
+
+
+@pytest.mark.parametrize("run", PINNED.values(), ids=PINNED)
+def test_a_run_survives_its_configuration(run):
+    assert run_from(asdict(run)) == run
+
+
+def test_a_configuration_with_an_unknown_field_is_an_error():
+    with pytest.raises(ValueError, match="unknown fields depth, warmup"):
+        run_from({"rung": "dense", "task": "copy", "warmup": 1, "depth": 2})
+
+
+def test_when_a_run_is_evaluated():
+    schedule = Schedule(every=50, lengths=(10,), final_lengths=(20, 30))
+    assert [schedule.lengths_at(step, 120) for step in (49, 50, 100, 119, 120)] == [(), (10,), (10,), (), (10, 20, 30)]
+
+
+# The lists of runs.
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_main_study_is_every_rung_on_every_task(profile):
+    main = jobs(profile, seeds=(0, 4))
+    assert {(job.run.rung, job.run.task, job.run.seed) for job in main} == {
+        (rung, task, seed) for rung in LADDER for task in TASKS for seed in (0, 4)}
+    assert len({job.run.hash for job in main}) == len(main) == 7 * 3 * 2
+    assert {place(job.run) for job in main} == {(profile, "main")}
+
+
+def test_the_paper_profile_is_the_published_protocol():
+    """The paper's length generalisation study, seed aside."""
+    for run, schedule in jobs("paper"):
+        assert (run.width, run.heads, run.budget, run.context) == (384, 6, 24, 180)
+        assert (run.length, run.training_steps, run.batch) == (10, 5000, 64)
+        assert (run.dropout, run.precision) == (0.1, "float32")
+        assert (run.learning_rate, run.eps, run.weight_decay) == (3e-4, 1e-8, 0.01)
+        assert (schedule.every, schedule.lengths, schedule.problems) == (250, (10, 20, 30, 40, 50), 100)
+
+
+def test_a_run_of_no_list_has_no_place():
+    assert place(Run(rung="dense", task="copy", width=12)) == ("", "")
+
+
+@pytest.mark.parametrize("asked, words", [
+    ({"profile": "tiny"}, "profile='tiny' is not known: choose one of smoke, cpu, paper"),
+    ({"profile": "smoke", "study": "minor"}, "study='minor' is not known: choose one of main"),
+    ({"profile": "smoke", "task": ["sort"]}, "sort"),
+    ({"profile": "smoke", "rung": ["dense", "dens"]}, "dens"),  # half a mistake is one
+])
+def test_runs_that_do_not_exist_are_an_error(asked, words):
+    with pytest.raises(ValueError, match=words):
+        jobs(**asked)
+
+
+def test_every_run_of_a_study_can_be_evaluated_as_scheduled():
+    """Its longest problem fits its context: found here and not at the last step."""
+    for profile in PROFILES:
+        for job in jobs(profile):
+            length = max(job.schedule.lengths + job.schedule.final_lengths)
+            operands = TASKS[job.run.task].operands
+            assert (2 * length + 1 if operands == 1 else 3 * length + 3) <= job.run.context, job.run

@@ -1,0 +1,190 @@
+"""Runs are kept whole, found again, repeated never, and bitwise the same however they are trained."""
+
+import json
+import math
+import os
+import pickle
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tarm.evaluation import evaluate, evaluation_problems
+from tarm.store import SCHEMA, Store, scores, written_whole
+from tarm.streams import training_stream
+from tarm.studies import jobs
+from tarm.sweep import sweep
+from tarm.training import train
+
+torch.set_num_threads(1)
+
+JOB, = jobs("smoke", rung=["universal"], task=["copy"])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train(*JOB)
+
+
+@pytest.fixture
+def store(trained, tmp_path):
+    """A store that holds the one run of JOB."""
+    store = Store(tmp_path)
+    store.save(*JOB, trained, "cpu", "python -m tarm train")
+    return store
+
+
+def files(store):
+    """{path: bytes} of everything in a store."""
+    return {path.relative_to(store.root): path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+
+
+def test_a_record_says_what_was_run_where_and_how_it_went(store, trained):
+    record = store.load(JOB.run.hash)
+    assert set(record) == {"schema", "run", "configuration", "schedule", "environment", "command", "finished",
+                           "diverged_at", "ledger", "losses", "evaluations"}
+    assert (record["schema"], record["run"], record["command"]) == (SCHEMA, JOB.run.hash, "python -m tarm train")
+    assert set(record["environment"]) == {"python", "torch", "system", "machine", "cores", "threads", "device"}
+    assert scores(record) == trained.scores
+    assert record["ledger"] == trained.ledger
+    assert record["losses"] == pytest.approx(trained.losses, rel=1e-4)  # five digits are kept
+    assert store.has(JOB.run) and store.records() == [record] and store.find(JOB.run.hash[:5]) == record
+
+
+def test_weights_come_back_as_the_model_that_was_trained(store, trained):
+    """The same logits; and it scores at the last step what the record says."""
+    record = store.load(JOB.run.hash)
+    model, tokens = store.model(record), torch.arange(14).unsqueeze(0)
+    assert model(tokens).logits.equal(trained.model(tokens).logits)
+    problems = evaluation_problems(JOB.run, 8, JOB.schedule.problems, training_stream(JOB.run.seed))
+    assert evaluate(model, problems, 8, JOB.run.training_steps, JOB.run.seed) == scores(record)[-4:]
+
+
+class Intruder:
+    """An object whose unpickling leaves a trace."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("dump", [lambda thing, path: path.write_bytes(pickle.dumps(thing)), torch.save],
+                         ids=["pickle", "torch.save"])
+def test_loading_weights_never_unpickles(store, tmp_path, dump):
+    dump({"head.weight": Intruder(str(tmp_path / "trace"))}, store.weights_path(JOB.run.hash))
+    with pytest.raises(ValueError, match=f"{JOB.run.hash}.safetensors"):
+        store.model(store.load(JOB.run.hash))
+    assert not (tmp_path / "trace").exists()
+
+
+def test_an_interrupted_write_leaves_what_was_there(tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), written_whole(path) as part:
+        part.write_text("half a rec")
+        raise KeyboardInterrupt
+    assert [p.name for p in tmp_path.iterdir()] == ["record.json"] and path.read_text() == "old"
+
+
+def test_what_a_killed_process_left_is_no_record(store):
+    (store.root / "records" / ".5c91d745a8d4.json.123.part").write_text("{")
+    assert [record["run"] for record in store.records()] == [JOB.run.hash]
+
+
+def damaged(**changes):
+    """Write a record with these keys changed, or taken out where the value is None."""
+    def damage(text):
+        record = {key: value for key, value in (json.loads(text) | changes).items() if value is not None}
+        return json.dumps(record)
+    return damage
+
+
+@pytest.mark.parametrize("damage, reason", [
+    (lambda text: text[:len(text) // 2], ""),
+    (lambda text: "", ""),
+    (lambda text: "[]", ""),
+    (lambda text: '{"name": "another program\'s"}', "schema"),
+    (damaged(schema=SCHEMA + 1), f"schema {SCHEMA + 1}, this tarm reads {SCHEMA}"),
+    (damaged(run="0" * 12), "hash"),
+    (lambda text: text.replace('"seed": 0', '"seed": 1'), "hash"),
+    (lambda text: text.replace('"seed": 0', '"seed": 0, "warmup": 3'), "unknown fields warmup"),
+    (damaged(evaluations=None), "evaluations"),
+    (damaged(ledger=None), "ledger"),
+], ids=["half", "empty", "a list", "foreign", "another schema", "another name", "another run", "a newer field",
+        "no evaluations", "no ledger"])
+def test_a_record_that_cannot_be_used_is_refused_by_name(store, damage, reason):
+    path = store.record_path(JOB.run.hash)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(damage(text), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") != text
+    with pytest.raises(ValueError, match=f"{path.name} is not a record that can be used .*{reason}"):
+        store.records()
+
+
+def test_finding_a_run_that_is_not_there(store):
+    with pytest.raises(ValueError, match="0 runs .* begin with 'zzz'"):
+        store.find("zzz")
+
+
+def test_the_folder_is_the_one_given_or_of_the_environment_or_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("TARM_STORE", str(tmp_path / "elsewhere"))
+    assert Store().root == tmp_path / "elsewhere"
+    assert Store(tmp_path / "given").root == tmp_path / "given"
+    monkeypatch.delenv("TARM_STORE")
+    assert str(Store().root) == ".tarm"
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_a_store_takes_runs_from_another(store, tmp_path, weights):
+    other = Store(tmp_path / "other")
+    other.take(store, store.load(JOB.run.hash), weights)
+    assert other.records() == store.records()
+    assert other.weights_path(JOB.run.hash).exists() is weights
+
+
+def test_a_run_that_diverged_is_a_record_too(tmp_path):
+    """A learning rate of 1e30 leaves no finite loss after the first step; the record is JSON that any program reads."""
+    run = replace(JOB.run, learning_rate=1e30)
+    result = train(run, JOB.schedule)
+    assert result.diverged_at == 2 and math.isfinite(result.losses[0])
+    store = Store(tmp_path)
+    store.save(run, JOB.schedule, result, "cpu", "")
+    text = store.record_path(run.hash).read_text(encoding="utf-8")
+    assert json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))["diverged_at"] == 2
+    assert store.records()[0]["losses"][0] == pytest.approx(result.losses[0], rel=1e-4)
+
+
+# Training again, and several at a time.
+
+
+def lasting(store):
+    """What may not differ between two trainings: weights bit by bit, records but for time, place and command."""
+    kept = []
+    for record in store.records():
+        for key in "finished", "environment", "command":
+            del record[key]
+        del record["ledger"]["training_seconds"], record["ledger"]["evaluation_seconds"]
+        kept.append((record, store.weights_path(record["run"]).read_bytes()))
+    return kept
+
+
+def test_training_twice_gives_the_same_bits(store, tmp_path):
+    again = Store(tmp_path / "again")
+    again.save(*JOB, train(*JOB), "cpu", "")
+    assert lasting(again) == lasting(store)
+
+
+def test_workers_give_the_same_bits_and_a_sweep_repeats_no_run(store, trained, tmp_path):
+    """Two runs: by two workers, by one that finds the first run there, and then nothing is left to do."""
+    two = [JOB, *jobs("smoke", rung=["ar_trm"], task=["copy"])]
+    before = files(store)
+    assert sweep(two, store, workers=1, threads=1).finished == 1
+    assert before.items() <= files(store).items()
+    pair = Store(tmp_path / "pair")
+    assert sweep(two, pair, workers=2, threads=1).finished == 2
+    assert len(lasting(pair)) == 2 and lasting(pair) == lasting(store)
+    everything = files(pair)
+    assert sweep(two, pair, workers=2, threads=1).finished == 0
+    assert files(pair) == everything

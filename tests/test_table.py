@@ -1,0 +1,68 @@
+"""The tidy table: every evaluation of every record, a row per metric, and the same bytes every time."""
+
+import os
+from dataclasses import asdict
+
+import pandas as pd
+import pytest
+
+from tarm import table
+from tarm.evaluation import Score
+from tarm.runs import Run
+from tarm.studies import jobs
+
+JOB, = jobs("smoke", rung=["universal"], task=["copy"])
+OWN = Run(rung="ar_trm", task="addition", norm="post", scale="unit", seed=7)
+SCORES = [Score(2, 4, "unseen", "greedy", 8, [8, 4, 2, 1], 1), Score(4, 3, "seen", "sampled", 10, [5, 6, 7], 0)]
+
+
+def record(run):
+    """As much of a record as the table reads."""
+    return {"run": run.hash, "configuration": asdict(run), "evaluations": [score._asdict() for score in SCORES]}
+
+
+@pytest.fixture(scope="module")
+def tidy():
+    return table.tidy([record(JOB.run), record(OWN)])
+
+
+def test_columns_and_rows(tidy):
+    """An answer of 4 characters has 8 metrics and 4 positions, one of 3 has no quarters: 12 + 7 rows a record."""
+    assert list(tidy.columns) == ["profile", "study", "run", "rung", "task", "seed", "variant", "width", "budget",
+                                  "training_length", "training_steps", "step", "length", "problems", "decoding",
+                                  "metric", "value", "count"]
+    assert len(tidy) == 2 * (12 + 7)
+    assert not tidy.duplicated(["run", "step", "length", "problems", "decoding", "metric"]).any()
+    assert set(tidy["metric"]) == {"character", "sequence", "first", "last", "Q1", "Q2", "Q3", "Q4",
+                                   "position 1", "position 2", "position 3", "position 4"}
+
+
+def test_values_are_those_of_the_scores(tidy):
+    first = tidy[(tidy["run"] == JOB.run.hash) & (tidy["length"] == 4)].set_index("metric")
+    assert first.loc["character", ["value", "count"]].tolist() == [15 / 32, 32]
+    assert first.loc["sequence", ["value", "count"]].tolist() == [1 / 8, 8]
+    assert first["value"][["position 1", "position 2", "position 3", "position 4"]].tolist() == [1, 0.5, 0.25, 0.125]
+    assert set(zip(first["step"], first["problems"], first["decoding"])) == {(2, "unseen", "greedy")}
+
+
+def test_a_row_says_which_run_it_is_of(tidy):
+    head = tidy.loc[:, "profile":"training_steps"].drop_duplicates()
+    listed, own = (row.tolist() for _, row in head.iterrows())
+    assert listed == ["smoke", "main", JOB.run.hash, "universal", "copy", 0, "published", 16, 12, 4, 4]
+    assert own == ["", "", OWN.hash, "ar_trm", "addition", 7, "norm=post scale=unit", 384, 24, 10, 5000]
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.csv.gz"])
+def test_a_table_written_by_another_process_has_the_same_bytes_and_reads_back(tidy, tmp_path, monkeypatch, name):
+    table.write(tidy, tmp_path / name)
+    first = (tmp_path / name).read_bytes()
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # it is part of the temporary file's name
+    table.write(tidy, tmp_path / name)
+    assert (tmp_path / name).read_bytes() == first
+    assert first.startswith(b"\x1f\x8b" if name.endswith("gz") else b"profile,")
+    pd.testing.assert_frame_equal(table.read(tmp_path), tidy)
+
+
+def test_reading_where_there_is_no_table(tmp_path):
+    with pytest.raises(ValueError, match="holds no results.csv"):
+        table.read(tmp_path)
