@@ -20,11 +20,16 @@ def add_filters(parser):
             parser.add_argument(f"--{field.name.replace('_', '-')}", metavar="A,B", help=f"only runs with this {field.name}")
 
 
+def true_or_false(text):
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
 def add_run_options(parser):
     """One option per field of Run."""
     for field in fields(Run):
-        kind = {bool: lambda text: {"true": True, "false": False}[text.lower()],
-                int: int, float: float, str: str}.get(field.type, int)
+        kind = {bool: true_or_false, int: int, float: float, str: str}.get(field.type, int)  # else int | None
         required = field.default is MISSING
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, required=required,
                             metavar=field.name.upper(), help="required" if required else f"published: {field.default}")
@@ -66,12 +71,12 @@ def parser():
                   "train --profile smoke --rung universal --task copy", trains=True)
     add_run_options(sub)
     sub = command("evaluate", commands.command_evaluate, "decode fresh problems with a trained run",
-                  "evaluate 5c91d745a8d4 --lengths 3,4")
+                  "evaluate c9508eb77157 --lengths 4,5")
     sub.add_argument("run", help="the run's hash, or its beginning")
     sub.add_argument("--lengths", help="operand lengths, separated by commas (default: the training length)")
     sub.add_argument("--problems", type=int, default=100, help="problems per length (default: 100)")
     sub = command("generate", commands.command_generate, "complete a prompt with a trained run",
-                  "generate 5c91d745a8d4 123+456=")
+                  "generate c9508eb77157 '1234|'")
     sub.add_argument("run", help="the run's hash, or its beginning")
     sub.add_argument("prompt", help="characters of the vocabulary, such as 12+34=")
     sub.add_argument("--limit", type=int, default=64, help="most characters to write (default: 64)")
@@ -92,7 +97,7 @@ def parser():
     sub = command("merge", commands.command_merge, "take the records of another store in",
                   "merge other/.tarm", device=False)
     sub.add_argument("folder", type=Path, help="the other store")
-    sub = command("rm", commands.command_rm, "remove runs from the store, after asking", "rm 5c91d745a8d4", device=False)
+    sub = command("rm", commands.command_rm, "remove runs from the store, after asking", "rm c9508eb77157 --yes", device=False)
     sub.add_argument("run", nargs="+", help="hashes, or their beginnings")
     sub.add_argument("--yes", action="store_true", help="do not ask")
     command("test", commands.command_test, "run the tests, then every notebook against the outputs it shows", "test",

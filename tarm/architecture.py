@@ -51,6 +51,8 @@ class Architecture:
                              f"choose a width that is a multiple of the number of heads")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} is not in [0, 1)")
+        if self.budget is not None and not isinstance(self.budget, int):
+            raise ValueError(f"budget={self.budget!r} is not a whole number of block passes")
         self._check_meaning()
         self._fill_in_depth()
 
@@ -100,6 +102,8 @@ def choose(field, value, allowed):
 
 
 def at_least(least, field, value):
+    if not isinstance(value, int):
+        raise ValueError(f"{field}={value!r} is not a whole number")
     if value < least:
         raise ValueError(f"{field}={value} is too small: it must be {least} or more")
 

@@ -19,9 +19,9 @@ def steps_for(rung, budget, outer=2, inner=2):
     if budget >= 1 and budget % per_step == 0:
         return budget // per_step
     below = budget // per_step * per_step
-    nearest = " or ".join(str(b) for b in (below, below + per_step) if b > 0)
-    raise ValueError(f"{rung} cannot spend a budget of {budget} exactly: a step takes {per_step} "
-                     f"block passes; the nearest budgets are {nearest}")
+    nearest = [b for b in (below, below + per_step) if b > 0] or [per_step]
+    raise ValueError(f"{rung} cannot spend a budget of {budget} exactly: a step takes {per_step} block passes; "
+                     f"the nearest {'budgets are' if nearest[1:] else 'budget is'} {' or '.join(map(str, nearest))}")
 
 
 def flop_per_pass(width, length):

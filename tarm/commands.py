@@ -10,15 +10,16 @@ from dataclasses import fields, replace
 import torch
 
 from . import table
-from .architecture import Architecture
+from .architecture import Architecture, choose
 from .decoding import complete, gumbel
 from .evaluation import evaluate, evaluation_problems, metrics
 from .ladder import LADDER
-from .runs import Run, Schedule, run_from
+from .runs import Run, run_from
 from .store import COMMITTED, PROJECT, Store, scores
 from .streams import stream, training_stream
 from .studies import PROFILES, Job, jobs, place
 from .sweep import seconds_per_step, sweep
+from .tasks import TASKS
 
 
 def choose_device(name):
@@ -26,6 +27,8 @@ def choose_device(name):
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
+        if torch.device(name).type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device={name!r} is not here: use cpu, or auto to take what there is") from error
@@ -38,6 +41,12 @@ def seed_list(text):
     if not parts or not all(part.isdecimal() for part in parts) or parts == ["0"] and "," not in text:
         raise ValueError(f"seeds={text!r} are none: give a count such as 3, or a list such as 0,4")
     return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))
+
+
+def whole_number(name, text):
+    if not text.isdecimal():
+        raise ValueError(f"{name}={text!r} is not a whole number")
+    return int(text)
 
 
 def train_and_report(these, arguments):
@@ -59,6 +68,7 @@ def train_and_report(these, arguments):
 def command_train(arguments):
     given = {field.name: value for field in fields(Run)
              if (value := getattr(arguments, field.name)) is not None}
+    choose("task", arguments.task, TASKS)
     setting = PROFILES[arguments.profile][arguments.task]
     base = setting.fields if not {"budget", "steps"} & set(given) else {
         name: value for name, value in setting.fields.items() if name != "budget"}
@@ -114,6 +124,8 @@ def command_notebooks(arguments):
 
 
 def run_notebooks(notebooks, arguments, store):
+    if wrong := [pair for pair in arguments.parameter if "=" not in pair]:
+        raise ValueError(f"parameter {wrong[0]!r} has no value: write {wrong[0]}=VALUE")
     parameters = dict(pair.split("=", 1) for pair in arguments.parameter)
     for path, ran in notebooks.run_all(arguments.profile, choose_device(arguments.device), store,
                                        arguments.notebook, **parameters):
@@ -125,7 +137,7 @@ def command_evaluate(arguments):
     record = store.find(arguments.run)
     run = run_from(record["configuration"])
     model = store.model(record).to(choose_device(arguments.device))
-    lengths = [int(length) for length in arguments.lengths.split(",")] if arguments.lengths else [run.length]
+    lengths = [whole_number("lengths", part) for part in (arguments.lengths or str(run.length)).split(",")]
     print(f"{run}\n{'length':>6} {'problems':8} {'decoding':8} {'count':>5} {'character':>9} {'sequence':>8} "
           f"{'first':>6} {'last':>6}")
     for length in lengths:

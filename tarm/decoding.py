@@ -42,7 +42,7 @@ def generate(model, prompt, n, noise=None, draft=None):
 def complete(model, text, limit, noise=None):
     """Continue a text until the model writes a newline, or for `limit` characters; -> text.
 
-    Raises ValueError for a character outside the vocabulary and for a text that leaves no
+    noise (1, limit, vocabulary) makes it a sample, as in `generate`. Raises ValueError for a character outside the vocabulary and for a text that leaves no
     room in the context.
     """
     if not text:
@@ -52,6 +52,9 @@ def complete(model, text, limit, noise=None):
     if room < 1:
         raise ValueError(f"a prompt of {len(text)} characters does not fit a context of "
                          f"{model.architecture.context}: shorten it")
-    written = generate(model, prompt, min(limit, room), noise)[0]
+    if limit < 1:
+        raise ValueError(f"limit={limit} leaves nothing to write: it must be 1 or more")
+    n = min(limit, room)
+    written = generate(model, prompt, n, None if noise is None else noise[:, :n])[0]
     ends = (written == NEWLINE).nonzero()
     return decode(written[:ends[0, 0]] if len(ends) else written)

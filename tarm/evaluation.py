@@ -30,6 +30,8 @@ class Score(NamedTuple):
 
 def evaluation_problems(run, length, n, training_stream):
     """{"seen": Problems, "unseen": Problems} of one operand length."""
+    if n < 1:
+        raise ValueError(f"problems={n} leaves nothing to evaluate: it must be 1 or more")
     task = TASKS[run.task]
     return {"seen": seen_problems(task, length, run.length, training_stream, run.seed, n),
             "unseen": unseen_problems(task, length, run.seed, n)}

@@ -7,6 +7,7 @@ high, seeds, and what the figure varies. Colours and names come from `tarm.LADDE
 import functools
 
 import matplotlib
+import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -33,7 +34,7 @@ def styled(draw):
     """Make a figure function draw in STYLE, whatever the reader's own settings."""
     @functools.wraps(draw)
     def drawn(*arguments, **options):
-        with matplotlib.rc_context(STYLE):
+        with matplotlib.style.context(["default", STYLE]):
             return draw(*arguments, **options)
     return drawn
 

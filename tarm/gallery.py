@@ -112,7 +112,7 @@ def show(figure, alt):
     """The figure as a picture in a notebook, with its alternative text."""
     import IPython.display  # an extra: only notebooks need it
 
-    with io.BytesIO() as png, figures.matplotlib.rc_context(figures.STYLE):
+    with io.BytesIO() as png, figures.matplotlib.style.context(["default", figures.STYLE]):
         figure.savefig(png, format="png", metadata={"Software": None}, dpi=110)
         IPython.display.display({"image/png": png.getvalue(), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}})
 
@@ -126,6 +126,6 @@ def save(figure, rows, stem, folder):
         return
     folder = Path(folder)
     for kind, metadata in ("svg", {"Date": None}), ("png", {"Software": None}):
-        with written_whole(folder / f"{stem}.{kind}") as part, figures.matplotlib.rc_context(figures.STYLE):
+        with written_whole(folder / f"{stem}.{kind}") as part, figures.matplotlib.style.context(["default", figures.STYLE]):
             figure.savefig(part, format=kind, metadata=metadata, dpi=150)
     write(rows, folder / "data" / f"{stem}.csv")

@@ -69,8 +69,11 @@ class LanguageModel(nn.Module):
         if T > context:
             raise ValueError(f"{T} tokens do not fit a context of {context}: "
                              f"shorten the input or build the model with context={T} or more")
+        steps = self.architecture.steps if steps is None else steps
+        if steps < 1:
+            raise ValueError(f"steps={steps} is too small: a call runs 1 step or more")
         x = self.embed(tokens)
-        readout, ponder, halted_at, ran = self.core(x, steps or self.architecture.steps, halting, generator)
+        readout, ponder, halted_at, ran = self.core(x, steps, halting, generator)
         return Output(self.head(self.final_norm(readout)), ponder, halted_at, ran)
 
     def embed(self, tokens):

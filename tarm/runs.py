@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import MISSING, asdict, dataclass, fields
 
 from .architecture import Architecture, at_least, choose
@@ -33,9 +34,13 @@ class Run(Architecture):
         choose("task", self.task, TASKS)
         for field in ("length", "training_steps", "batch"):
             at_least(1, field, getattr(self, field))
+        at_least(0, "seed", self.seed)
+        for field in ("learning_rate", "eps", "weight_decay"):
+            if not 0 <= getattr(self, field) < math.inf:
+                raise ValueError(f"{field}={getattr(self, field)} is not a number from 0 on")
         for field in fields(self):  # 0 and 0.0 are the same value, so they are one run
-            if field.type is float:
-                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+            if field.type in (float, bool):
+                object.__setattr__(self, field.name, field.type(getattr(self, field.name)))
 
     @property
     def changes(self):

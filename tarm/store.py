@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from .evaluation import Score
@@ -95,6 +96,8 @@ class Store:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["schema"] != SCHEMA:
                 raise ValueError(f"schema {record['schema']}, this tarm reads {SCHEMA}")
+            if missing := {"configuration", "ledger", "evaluations", "losses", "diverged_at"} - set(record):
+                raise ValueError(f"it lacks {', '.join(sorted(missing))}")
             actual = run_from(record["configuration"]).hash
             if not actual == record["run"] == run_hash:
                 raise ValueError(f"its configuration has the hash {actual}")
@@ -116,9 +119,17 @@ class Store:
         return self.load(found[0])
 
     def model(self, record):
-        """The trained model of a record, on the CPU, in evaluation mode. Nothing is unpickled."""
+        """The trained model of a record, on the CPU, in evaluation mode. Nothing is unpickled.
+
+        Raises ValueError where its weights are not there or cannot be used.
+        """
+        path = self.weights_path(record["run"])
         model = run_from(record["configuration"]).build()
-        model.load_state_dict(load_file(self.weights_path(record["run"])))
+        try:
+            model.load_state_dict(load_file(path))
+        except (SafetensorError, OSError, RuntimeError) as error:
+            raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): "
+                             f"train it again after `python -m tarm rm {record['run']}`") from error
         return model.eval()
 
     def take(self, other, record, weights=True):

@@ -1,5 +1,7 @@
 """The tidy table: from records to one CSV, a row per run, step, length, problems, decoding, metric."""
 
+import gzip
+
 import pandas as pd
 
 from .evaluation import metrics
@@ -35,9 +37,9 @@ def tidy(records):
 
 def write(table, path):
     """Write a table as CSV (compressed where the name ends in .gz), with the same bytes every time."""
-    compression = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
+    text = table.to_csv(index=False, lineterminator="\n").encode()
     with written_whole(path) as part:
-        table.to_csv(part, index=False, lineterminator="\n", compression=compression)
+        part.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
 
 def read(root):

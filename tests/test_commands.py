@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-import torch
 
 from tarm import LADDER, commands
 from tarm.__main__ import main, parser
@@ -17,7 +16,6 @@ from tarm.studies import jobs
 from tarm.table import read as read_table
 from tarm.training import train
 
-torch.set_num_threads(1)
 
 COMMANDS = sorted(name.removeprefix("command_") for name in vars(commands) if name.startswith("command_"))
 JOB, = jobs("smoke", rung=["universal"], task=["copy"])

@@ -13,7 +13,6 @@ from tarm.streams import training_stream
 from tarm.tasks import NEWLINE, VOCABULARY, encode
 from tarm.training import train
 
-torch.set_num_threads(1)
 
 TINY = {"width": 16, "heads": 2, "budget": 6, "context": 16}
 

@@ -5,7 +5,6 @@ import shlex
 import shutil
 
 import pytest
-import torch
 
 from tarm import commands
 from tarm.__main__ import main, parser
@@ -13,7 +12,6 @@ from tarm.store import COMMITTED, Store
 from tarm.studies import jobs
 from tarm.sweep import sweep
 
-torch.set_num_threads(1)
 
 subparsers, = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
 EXAMPLES = {name: sub.epilog.removeprefix("example: python -m tarm ") for name, sub in subparsers.choices.items()}

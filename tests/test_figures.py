@@ -5,7 +5,6 @@ from dataclasses import asdict
 import matplotlib
 import pandas as pd
 import pytest
-import torch
 from matplotlib.figure import Figure
 
 from tarm import LADDER, figures, gallery, table
@@ -13,8 +12,6 @@ from tarm.evaluation import DECODINGS, PROBLEMS, Score
 from tarm.placement import compute_placement
 from tarm.studies import jobs
 from tarm.tasks import TASKS
-
-torch.set_num_threads(1)
 
 
 def invented(job):

@@ -8,7 +8,6 @@ import torch
 from tarm import build
 from tarm.halting import ACT, earliest_exit
 
-torch.set_num_threads(1)
 
 # p_1, p_2, p_3 of one position -> the weight of each state, updates, remainder
 CASES = {

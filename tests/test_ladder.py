@@ -5,8 +5,6 @@ import torch
 
 from tarm import LADDER, TASKS, build
 
-torch.set_num_threads(1)
-
 
 def small(rung, **fields):
     """A rung of 12 passes unless said otherwise, at width 16, in float64, so that equal means equal."""

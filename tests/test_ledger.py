@@ -10,7 +10,6 @@ from tarm.runs import Run, Schedule
 from tarm.tasks import IGNORE, TASKS
 from tarm.training import train
 
-torch.set_num_threads(1)
 
 TINY = {"width": 16, "heads": 2, "budget": 24, "context": 24, "dropout": 0.0}
 

@@ -6,16 +6,16 @@ import pytest
 
 from tarm import LADDER, TASKS
 from tarm.runs import Run, Schedule, run_from
-from tarm.studies import PROFILES, STUDIES, jobs, place
+from tarm.studies import PROFILES, jobs, place
 
 # A hash that changes here would orphan every record there is: add a field at its default instead.
 PINNED = {
     "e4c23bccbbfe": Run(rung="ar_trm", task="copy"),
     "5c91d745a8d4": Run(rung="dense", task="addition", width=64, heads=4, dropout=0, context=64, length=3, batch=32,
-              learning_rate=1e-3, training_steps=800),
-    "ab0b51e59795": Run(rung="dual_nested_ut", task="reverse", budget=30, outer=3, inner=4, step_embeddings=False, norm="post",
-              scale="unit", window="all", halting_bias=-3, ponder_weight=0.01, precision="bf16", eps=1e-16,
-              weight_decay=0, seed=1337),
+                        learning_rate=1e-3, training_steps=800),
+    "ab0b51e59795": Run(rung="dual_nested_ut", task="reverse", budget=30, outer=3, inner=4, step_embeddings=False,
+                        norm="post", scale="unit", window="all", halting_bias=-3, ponder_weight=0.01,
+                        precision="bf16", eps=1e-16, weight_decay=0, seed=1337),
 }
 
 

@@ -16,7 +16,6 @@ from tarm.studies import jobs
 from tarm.sweep import sweep
 from tarm.training import train
 
-torch.set_num_threads(1)
 
 JOB, = jobs("smoke", rung=["universal"], task=["copy"])
 
@@ -94,10 +93,10 @@ def test_what_a_killed_process_left_is_no_record(store):
 
 
 def damaged(**changes):
-    """Write a record with these keys changed, or taken out where the value is None."""
+    """A function from a record's text to one with these keys changed, or taken out where the change is None."""
     def damage(text):
-        record = {key: value for key, value in (json.loads(text) | changes).items() if value is not None}
-        return json.dumps(record)
+        record = json.loads(text) | changes
+        return json.dumps({key: value for key, value in record.items() if changes.get(key, "") is not None})
     return damage
 
 

@@ -9,7 +9,6 @@ from torch import nn
 from tarm import LADDER, build
 from tarm.block import Block
 
-torch.set_num_threads(1)
 
 SMALL = {"width": 16, "heads": 2, "budget": 24, "context": 16, "dropout": 0.0}
 NESTED = [rung for rung, entry in LADDER.items() if entry.model.nested]
