@@ -10,7 +10,8 @@ from . import commands
 from .checkpoint import SECONDS
 from .plugins import VARIABLE, load_plugins
 from .runs import Run
-from .studies import PROFILES, STUDIES
+from .profiles import PROFILES
+from .studies import STUDIES
 
 
 def add_filters(parser):
@@ -41,14 +42,14 @@ def parser():
                      help="run this file first, which registers a task or rung of one's own")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name, function, text, example, trains=False, device=True):
+    def command(name, function, text, example, trains=False, device=True, profile="cpu"):
         sub = subparsers.add_parser(name, help=text, description=text, epilog=f"example: python -m tarm {example}")
         sub.set_defaults(function=function)
         sub.add_argument("--store", type=Path, help="folder of the runs (default: $TARM_STORE, or .tarm)")
         if device:
             sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda")
         if trains:
-            sub.add_argument("--profile", choices=PROFILES, default="cpu", help="size of the runs (default: cpu)")
+            sub.add_argument("--profile", choices=PROFILES, default=profile, help="size of the runs (default: cpu)")
             sub.add_argument("--jobs", type=int, help="runs trained at a time (default: one per core, one on a GPU)")
             sub.add_argument("--threads", type=int, help="threads of each (default: the cores are shared)")
             sub.add_argument("--save-every", type=float, default=SECONDS, metavar="SECONDS",
@@ -62,8 +63,9 @@ def parser():
     sub.add_argument("--seeds", **seeds)
     sub.set_defaults(notebook=(), parameter=())
     sub = command("sweep", commands.command_sweep, "train the runs of a study that the store does not have yet",
-                  "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True)
-    sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs (default: main)")
+                  "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)
+    sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs, by the name of its function in tarm/studies.py "
+                     "(default: main; the others are at the paper's sizes)")
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--dry-run", action="store_true", help="list the runs, and estimate the hours from a few steps")
     add_filters(sub)

@@ -17,7 +17,8 @@ from .ladder import LADDER
 from .runs import Run, run_from
 from .store import COMMITTED, PROJECT, Store, scores
 from .streams import stream, training_stream
-from .studies import PROFILES, Job, jobs, place
+from .profiles import PROFILES
+from .studies import STUDIES, Job, jobs, place
 from .sweep import seconds_per_step, sweep
 from .tasks import TASKS
 
@@ -82,7 +83,9 @@ def command_train(arguments):
 def command_sweep(arguments):
     filters = {field.name: given.split(",") for field in fields(Run)
                if field.name != "seed" and (given := getattr(arguments, field.name))}
-    these = jobs(arguments.profile, arguments.study, seed_list(arguments.seeds), **filters)
+    profiles = STUDIES[arguments.study].profiles
+    profile = arguments.profile or ("cpu" if "cpu" in profiles else profiles[0])
+    these = jobs(profile, arguments.study, seed_list(arguments.seeds), **filters)
     if arguments.dry_run:
         return list_with_estimate(these, arguments)
     train_and_report(these, arguments)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from .ladder import LADDER
-from .studies import PROFILES
+from .profiles import PROFILES
 from .tasks import TASKS
 
 VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and notebooks inherit it

@@ -1,4 +1,4 @@
-"""Each experiment as a list of runs, at three sizes: the profiles."""
+"""Each experiment as a list of runs: the paper's, and those with which this project questions it."""
 
 from dataclasses import asdict
 from functools import cache
@@ -6,6 +6,7 @@ from typing import Callable, NamedTuple
 
 from .architecture import choose
 from .ladder import LADDER
+from .profiles import PROFILES
 from .runs import Run, Schedule
 from .tasks import TASKS
 
@@ -17,58 +18,160 @@ class Job(NamedTuple):
     schedule: Schedule
 
 
-class Setting(NamedTuple):
-    """How a profile runs one task: fields of Run that differ from the published ones, schedule."""
-
-    fields: dict
-    schedule: Schedule
-
-
-TINY = {"width": 16, "heads": 2, "budget": 12, "dropout": 0, "context": 32, "batch": 8, "learning_rate": 1e-3,
-        "training_steps": 4}
-SMALL = {"width": 64, "heads": 4, "dropout": 0, "context": 64, "batch": 32, "learning_rate": 1e-3}
-
-# smoke runs in seconds and shows nothing; cpu is small and separates the rungs; paper is as published
-PROFILES = {
-    "smoke": {
-        "copy": Setting(TINY | {"length": 4}, Schedule(2, (4,), (8,), problems=8)),
-        "reverse": Setting(TINY | {"length": 4}, Schedule(2, (4,), (8,), problems=8)),
-        "addition": Setting(TINY | {"length": 3}, Schedule(2, (3,), (6,), problems=8)),
-    },
-    "cpu": {
-        "copy": Setting(SMALL | {"training_steps": 300}, Schedule(50, (10,), (20,))),
-        "reverse": Setting(SMALL | {"training_steps": 300}, Schedule(50, (10,), (20,))),
-        "addition": Setting(SMALL | {"length": 3, "training_steps": 800}, Schedule(100, (3,), (6,))),
-    },
-    "paper": {
-        task: Setting({}, Schedule(250, (10, 20, 30, 40, 50))) for task in ("copy", "reverse", "addition")
-    },
-}
+PUBLISHED_RUNGS = ("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut", "ar_trm")
+TRM = {"rung": "ar_trm"}
+CURED = TRM | {"norm": "post", "scale": "unit"}  # TRM's norm placement and input scale, and no more
+ALL = {"window": "all"}                          # the gradient through every pass
+THREE_PASSES = {"steps": 1, "outer": 1}          # of rung 7: N = H = 1, all trained
+MULTIPLES = (1, 1.1, 1.3, 1.5, 2, 2.5, 3)        # of the training length, at which two studies evaluate
 
 
-def main(profile, seeds):
-    """The paper's first study: seven rungs on three tasks."""
+def rungs(*keys):
+    """[{"rung": key}, ...]: the rungs named, as published."""
+    return [{"rung": key} for key in keys]
+
+
+def listed(variants, schedule, **common):
+    """Jobs that share a schedule and fields, one for each variant (a dict of fields)."""
+    return [Job(Run(**common | variant), schedule) for variant in variants]
+
+
+def multiples(length):
+    """MULTIPLES of a training length, rounded half to even, each once, as published."""
+    return tuple(dict.fromkeys(round(length * multiple) for multiple in MULTIPLES))
+
+
+# The paper's five studies. Each function makes the jobs of one seed.
+
+
+def main(profile, seed):
+    """Length generalisation, the main results: seven rungs on three tasks, at every profile."""
     return [Job(Run(rung=rung, task=task, seed=seed, **setting.fields), setting.schedule)
-            for seed in seeds for task, setting in PROFILES[profile].items() for rung in LADDER]
+            for task, setting in PROFILES[profile].items() for rung in LADDER]
 
 
-def cause(profile, seeds):
-    """What the failure of the Autoregressive TRM needs, at the paper's width: copy, 500 steps."""
-    variants = ({}, {"eps": 1e-16}, {"scale": "unit"}, {"norm": "post"}, {"norm": "post", "scale": "unit"},
-                {"window": "all"}, {"steps": 1, "outer": 1})
-    return [Job(Run(rung="ar_trm", task="copy", training_steps=500, precision="bf16", seed=seed, **variant),
-                Schedule(50, (10,)))
-            for seed in seeds for variant in variants]
+COMPUTE = {"task": "addition", "training_steps": 4000, "context": 150}
+COMPUTE_SCHEDULE = Schedule(200, (10, 20, 30))
+
+
+def compute(profile, seed):
+    """Parameters and inference compute: two widths, two budgets, seven rungs."""
+    return [job for width in (192, 384) for budget in (12, 24)
+            for job in listed(rungs(*PUBLISHED_RUNGS), COMPUTE_SCHEDULE, width=width, budget=budget, seed=seed, **COMPUTE)]
+
+
+def width(profile, seed):
+    """Compute-optimal width: four widths, H = 1."""
+    return [Job(Run(rung=rung, task="addition", width=w, heads=4, training_steps=15000, context=120, seed=seed,
+                    **({"outer": 1} if LADDER[rung].model.nested else {})), Schedule(500, (10, 11, 15, 20)))
+            for w in (128, 256, 384, 512) for rung in PUBLISHED_RUNGS]
+
+
+LENGTHS = {"task": "addition", "width": 128, "heads": 4, "training_steps": 2000}
+
+
+def training_length(profile, seed):
+    """Training length against budget: does training on longer sums need more passes?"""
+    return [job for length in (2, 5, 10, 20, 40) for budget in (6, 12, 18, 24)
+            for job in listed(rungs(*PUBLISHED_RUNGS), Schedule(200, multiples(length)), length=length, budget=budget,
+                              context=400, seed=seed, **LENGTHS)]
+
+
+STRUCTURES = ((1, 1), (2, 1), (2, 2), (4, 2), (6, 2), (8, 2), (8, 4))  # (H, L), with N = 4
+
+
+def structure(profile, seed):
+    """H x L structure of rungs 6 and 7."""
+    return [job for length in (2, 5, 10, 20) for outer, inner in STRUCTURES
+            for job in listed(rungs("dual_nested_ut", "ar_trm"), Schedule(200, multiples(length)), length=length,
+                              steps=4, outer=outer, inner=inner, context=200, seed=seed, **LENGTHS)]
+
+
+# This project's own lists, at published sizes in bf16, the most telling first.
+
+BF16 = {"precision": "bf16"}
+SUSPECTS = [TRM, TRM | {"eps": 1e-16}, TRM | {"scale": "unit"}, TRM | {"norm": "post"}, CURED, TRM | ALL,
+            TRM | THREE_PASSES]
+
+
+def cause(profile, seed):
+    """What the failure of the Autoregressive TRM needs, where the paper measured it: copy, 500 steps."""
+    return listed(SUSPECTS, Schedule(50, (10,)), task="copy", training_steps=500, seed=seed, **BF16)
+
+
+def cause_reverse(profile, seed):
+    """The same on reverse; then copy and reverse to the published 5000 steps, for UT and rung 7."""
+    return (listed(SUSPECTS, Schedule(50, (10,)), task="reverse", training_steps=500, seed=seed, **BF16) +
+            [job for task in ("copy", "reverse")
+             for job in listed(rungs("universal", "ar_trm"), PROFILES["paper"][task].schedule, task=task, seed=seed, **BF16)])
+
+
+def depth(profile, seed):
+    """Whether refinement, or depth, gains anything: 3, 6 and 12 passes at width 192."""
+    flat = rungs("universal", "dual_ut", "dense")
+    by_budget = {12: [TRM, TRM | ALL, CURED, CURED | ALL, *flat],
+                 6: [TRM | ALL, CURED, CURED | ALL, *flat],
+                 3: [TRM | {"outer": 1}, CURED | {"outer": 1}, {"rung": "universal"}, {"rung": "dual_ut", "budget": 4},
+                     {"rung": "dense"}]}
+    return [job for budget, variants in by_budget.items()
+            for job in listed(variants, COMPUTE_SCHEDULE, width=192, seed=seed, **{"budget": budget} | COMPUTE | BF16)]
+
+
+def depth_rest(profile, seed):
+    """The rungs at 12 passes that `depth` leaves out."""
+    return listed(rungs("iterative", "iterative_step", "dual_nested_ut"), COMPUTE_SCHEDULE, width=192, budget=12,
+                  seed=seed, **COMPUTE, **BF16)
+
+
+def refinement(profile, seed):
+    """24 passes at width 192: the published model and the cured one beside the flat ones."""
+    return listed([TRM, CURED, CURED | ALL, *rungs("universal", "dual_ut", "dense")], COMPUTE_SCHEDULE, width=192,
+                  seed=seed, **COMPUTE, **BF16)
+
+
+def refinement_rest(profile, seed):
+    """The rungs that `refinement` leaves out."""
+    return listed(rungs("iterative", "iterative_step", "dual_nested_ut"), COMPUTE_SCHEDULE, width=192, seed=seed,
+                  **COMPUTE, **BF16)
+
+
+def three_passes(profile, seed):
+    """Whether three passes beat the paper's bars at the paper's width."""
+    return listed([TRM | THREE_PASSES, CURED | THREE_PASSES, {"rung": "universal", "steps": 3}, {"rung": "dense", "steps": 3}],
+                  PROFILES["paper"]["addition"].schedule, task="addition", seed=seed, **BF16)
+
+
+def structure_cured(profile, seed):
+    """H x L at length 10, rungs 6 and 7 and the cured one: growth of the streams as a dose."""
+    return [job for outer, inner in STRUCTURES[:-1]
+            for job in listed([{"rung": "dual_nested_ut"}, TRM, CURED], Schedule(200, multiples(10)), steps=4, outer=outer,
+                              inner=inner, context=200, seed=seed, **LENGTHS, **BF16)]
+
+
+def headline(profile, seed):
+    """The paper's bars on addition at its width, and the cured model beside them."""
+    return listed([TRM, CURED, *rungs("universal", "dual_ut", "dense", "dual_nested_ut")],
+                  PROFILES["paper"]["addition"].schedule, task="addition", seed=seed, **BF16)
+
+
+def training_length_cured(profile, seed):
+    """Training lengths 2, 5 and 10 at four budgets, all rungs and the cured one."""
+    return [job for length in (2, 5, 10) for budget in (6, 12, 18, 24)
+            for job in listed([*rungs(*PUBLISHED_RUNGS), CURED], Schedule(200, multiples(length)), length=length,
+                              budget=budget, context=400, seed=seed, **LENGTHS, **BF16)]
 
 
 class Study(NamedTuple):
-    """A named list: jobs(profile, seeds) makes it, at the profiles it exists for."""
+    """A named list: jobs(profile, seed) makes it, at the profiles it exists for."""
 
     jobs: Callable
     profiles: tuple
 
 
-STUDIES = {"main": Study(main, ("smoke", "cpu", "paper")), "cause": Study(cause, ("paper",))}
+STUDIES = {"main": Study(main, tuple(PROFILES))} | {
+    study.__name__: Study(study, ("paper",)) for study in (
+        compute, width, training_length, structure, cause, depth, refinement, three_passes, structure_cured,
+        refinement_rest, depth_rest, headline, cause_reverse, training_length_cured)}
 
 
 def jobs(profile, study="main", seeds=(0,), **filters):
@@ -82,7 +185,7 @@ def jobs(profile, study="main", seeds=(0,), **filters):
     for field, names in {"rung": LADDER, "task": TASKS}.items():
         for value in filters.get(field, ()):
             choose(field, value, names)
-    chosen = [job for job in STUDIES[study].jobs(profile, seeds)
+    chosen = [job for seed in seeds for job in STUDIES[study].jobs(profile, seed)
               if all(str(asdict(job.run)[field]) in values for field, values in filters.items())]
     if not chosen:
         raise ValueError(f"no run of study {study!r} at profile {profile!r} has " +
@@ -93,7 +196,7 @@ def jobs(profile, study="main", seeds=(0,), **filters):
 @cache
 def members(profile, study, seed):
     """The hashes of a study's runs with this seed."""
-    return {job.run.hash for job in STUDIES[study].jobs(profile, (seed,))}
+    return {job.run.hash for job in STUDIES[study].jobs(profile, seed)}
 
 
 def place(run):

@@ -6,7 +6,8 @@ import pytest
 
 from tarm import LADDER, TASKS
 from tarm.runs import Run, Schedule, run_from
-from tarm.studies import PROFILES, jobs, place
+from tarm.profiles import PROFILES
+from tarm.studies import jobs, place
 
 # A hash that changes here would orphan every record there is: add a field at its default instead.
 PINNED = {

@@ -1,0 +1,46 @@
+"""The studies are the lists they say they are: how many runs, which, and none twice."""
+
+import pytest
+
+from tarm.studies import CURED, STUDIES, jobs, multiples, place
+
+# runs of one seed: the paper's five studies as published, then the lists of this project
+COUNTS = {"main": 7 * 3, "compute": 7 * 2 * 2, "width": 7 * 4, "training_length": 7 * 5 * 4, "structure": 2 * 7 * 4,
+          "cause": 7, "depth": 7 + 6 + 5, "refinement": 6, "three_passes": 4, "structure_cured": 3 * 6,
+          "refinement_rest": 3, "depth_rest": 3, "headline": 6, "cause_reverse": 7 + 4, "training_length_cured": 8 * 3 * 4}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_has_its_runs_each_once(study):
+    chosen = jobs("paper", study, (0, 1))
+    assert len({job.run.hash for job in chosen}) == len(chosen) == 2 * COUNTS[study]
+    assert all(place(job.run)[0] == "paper" for job in chosen)
+
+
+@pytest.mark.parametrize("length, expected", [(5, (5, 6, 8, 10, 12, 15)), (2, (2, 3, 4, 5, 6))])
+def test_multiples_of_a_length_are_rounded_half_to_even_and_listed_once(length, expected):
+    """As published."""
+    assert multiples(length) == expected
+
+
+def test_a_few_runs_are_the_published_ones():
+    """One of each study, by the fields that its description in the paper gives."""
+    def one(study, **fields):
+        return [job for job in jobs("paper", study) if all(getattr(job.run, k) == v for k, v in fields.items())]
+
+    job, = one("compute", rung="ar_trm", width=192, budget=24)
+    assert (job.run.steps, job.run.heads, job.run.training_steps, job.run.context) == (4, 6, 4000, 150)
+    assert job.schedule.every == 200 and job.schedule.lengths == (10, 20, 30)
+    job, = one("width", rung="ar_trm", width=512)
+    assert (job.run.steps, job.run.outer, job.run.inner, job.run.heads) == (8, 1, 2, 4)
+    job, = one("structure", rung="ar_trm", length=20, outer=8, inner=4)
+    assert (job.run.steps, job.run.budget) == (4, 4 * 8 * 5)
+    assert {job.run.budget for job in one("training_length", rung="dual_ut", length=40)} == {6, 12, 18, 24}
+
+
+def test_depth_spends_three_passes_on_one_trained_cycle():
+    """At 3 passes rung 7 has N = H = 1; Dual UT, whose step takes two, has 4."""
+    shallow = [job.run for job in jobs("paper", "depth") if job.run.budget in (3, 4)]
+    assert {(run.rung, run.budget, run.steps) for run in shallow} == {
+        ("ar_trm", 3, 1), ("universal", 3, 3), ("dense", 3, 3), ("dual_ut", 4, 2)}
+    assert sum(all(getattr(run, k) == v for k, v in CURED.items()) for run in shallow) == 1
