@@ -8,4 +8,7 @@ from .tasks import TASKS
 __version__ = "0.1.0"
 __all__ = ["LADDER", "TASKS", "Architecture", "build", "register_rung", "register_task"]
 
-load_plugins()
+try:
+    load_plugins()
+except ValueError as error:
+    raise SystemExit(f"tarm: {error}") from error

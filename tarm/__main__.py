@@ -21,19 +21,11 @@ def add_filters(parser):
             parser.add_argument(f"--{field.name.replace('_', '-')}", metavar="A,B", help=f"only runs with this {field.name}")
 
 
-def true_or_false(text):
-    if text not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-    return text == "true"
-
-
 def add_run_options(parser):
     """One option per field of Run."""
     for field in fields(Run):
-        kind = {bool: true_or_false, int: int, float: float, str: str}.get(field.type, int)  # else int | None
         required = field.default is MISSING
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, required=required,
-                            metavar=field.name.upper(), help="required" if required else f"published: {field.default}")
+        parser.add_argument(f"--{field.name.replace('_', '-')}", required=required, metavar=field.name.upper(), help="required" if required else f"published: {field.default}")
 
 
 def parser():
@@ -47,7 +39,7 @@ def parser():
         sub.set_defaults(function=function)
         sub.add_argument("--store", type=Path, help="folder of the runs (default: $TARM_STORE, or .tarm)")
         if device:
-            sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda")
+            sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda, mps")
         if trains:
             sub.add_argument("--profile", choices=PROFILES, default=profile, help="size of the runs (default: cpu)")
             sub.add_argument("--jobs", type=int, help="runs trained at a time (default: one per core, one on a GPU)")
@@ -72,7 +64,7 @@ def parser():
     sub = command("train", commands.command_train, "train one run: the profile's, with the fields given changed",
                   "train --profile smoke --rung universal --task copy", trains=True)
     add_run_options(sub)
-    sub = command("evaluate", commands.command_evaluate, "decode fresh problems with a trained run",
+    sub = command("evaluate", commands.command_evaluate, "decode problems with a trained run, and score them",
                   "evaluate c9508eb77157 --lengths 4,5")
     sub.add_argument("run", help="the run's hash, or its beginning")
     sub.add_argument("--lengths", help="operand lengths, separated by commas (default: the training length)")
@@ -104,7 +96,7 @@ def parser():
     sub.add_argument("--yes", action="store_true", help="do not ask")
     command("test", commands.command_test, "run the tests, then every notebook against the outputs it shows", "test",
             device=False)
-    sub = command("export", commands.command_export, "copy a profile's records and figures into figures/, to be committed",
+    sub = command("export", commands.command_export, "copy a profile's records into figures/data, and draw the committed figures anew",
                   "export --profile cpu", device=False)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
     return top

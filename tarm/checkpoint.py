@@ -60,7 +60,7 @@ class Keeper:
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
             header, rest = json.loads(metadata["header"]), json.loads(metadata["progress"])
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{self.path} is not an unfinished run ({error}): remove it to start anew") from error

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import torch
+from filelock import FileLock
 
-from . import table
+from . import gallery, table
 from .architecture import Architecture, choose
 from .decoding import complete, gumbel
 from .evaluation import evaluate, evaluation_problems, metrics
@@ -50,15 +52,26 @@ def whole_number(name, text):
     return int(text)
 
 
+def write_table(store):
+    """Write the store's results.csv anew from its records, one process at a time."""
+    store.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(store.root / "results.lock"):
+        table.write(table.tidy(store.records()), store.root / "results.csv")
+
+
 def train_and_report(these, arguments):
     """Run jobs in the store given, rewrite its table, and say what there is now."""
     store, device = Store(arguments.store), choose_device(arguments.device)
-    command = "python -m tarm " + shlex.join(arguments.words)
+    # paths of this machine mean nothing on another: their last part says enough
+    words = [Path(word).name if Path(word).is_absolute() else word for word in arguments.words]
+    command = "python -m tarm " + shlex.join(words)
     print(f"device: {device}", flush=True)
     there = sum(store.has(job.run) for job in these)
-    done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
-                 arguments.save_every)
-    table.write(table.tidy(store.records()), store.root / "results.csv")
+    try:
+        done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
+                     arguments.save_every)
+    finally:
+        write_table(store)
     print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} trained now, {done.left} left, "
           f"{len(done.failed)} failed: {store.root}")
     if done.failed:
@@ -67,8 +80,8 @@ def train_and_report(these, arguments):
 
 
 def command_train(arguments):
-    given = {field.name: value for field in fields(Run)
-             if (value := getattr(arguments, field.name)) is not None}
+    given = {field.name: field_value(field, text) for field in fields(Run)
+             if (text := getattr(arguments, field.name)) is not None}
     choose("task", arguments.task, TASKS)
     setting = PROFILES[arguments.profile][arguments.task]
     base = setting.fields if not {"budget", "steps"} & set(given) else {
@@ -80,8 +93,19 @@ def command_train(arguments):
     train_and_report([Job(run, schedule)], arguments)
 
 
+def field_value(field, text):
+    """A field of Run from text, in the field's type; ValueError names what it may not be."""
+    if field.type is bool:
+        choose(field.name, text, ("true", "false"))
+        return text == "true"
+    try:
+        return (field.type if field.type in (str, float) else int)(text)  # int | None is int
+    except ValueError as error:
+        raise ValueError(f"{field.name}={text!r} is not a number") from error
+
+
 def command_sweep(arguments):
-    filters = {field.name: given.split(",") for field in fields(Run)
+    filters = {field.name: [field_value(field, text) for text in given.split(",")] for field in fields(Run)
                if field.name != "seed" and (given := getattr(arguments, field.name))}
     profiles = STUDIES[arguments.study].profiles
     profile = arguments.profile or ("cpu" if "cpu" in profiles else profiles[0])
@@ -130,8 +154,8 @@ def run_notebooks(notebooks, arguments, store):
     if wrong := [pair for pair in arguments.parameter if "=" not in pair]:
         raise ValueError(f"parameter {wrong[0]!r} has no value: write {wrong[0]}=VALUE")
     parameters = dict(pair.split("=", 1) for pair in arguments.parameter)
-    for path, ran in notebooks.run_all(arguments.profile, choose_device(arguments.device), store,
-                                       arguments.notebook, **parameters):
+    device = choose_device(arguments.device)
+    for path, ran in notebooks.run_all(arguments.profile, device, store, arguments.notebook, parameters):
         print(f"{path.name}: {'run' if ran else 'unchanged'}", flush=True)
 
 
@@ -211,10 +235,17 @@ def command_merge(arguments):
             taken += 1
         except ValueError as error:
             refused.append(str(error))
-    table.write(table.tidy(store.records()), store.root / "results.csv")
+    write_table(store)
     print(f"{taken} records taken from {other.root} into {store.root}, {len(refused)} refused")
     if refused:
         raise ValueError("; ".join(refused))
+
+
+def confirmed(question):
+    try:
+        return input(question).strip() == "y"
+    except EOFError:  # nobody is there to answer
+        return False
 
 
 def command_rm(arguments):
@@ -222,12 +253,12 @@ def command_rm(arguments):
     records = [store.find(prefix) for prefix in arguments.run]
     for record in records:
         print(run_from(record["configuration"]))
-    if not arguments.yes and input(f"remove these {len(records)} runs from {store.root}? [y/N] ").strip() != "y":
+    if not arguments.yes and not confirmed(f"remove these {len(records)} runs from {store.root}? [y/N] "):
         print("nothing was removed")
         return
     for record in records:
         store.remove(record["run"])
-    table.write(table.tidy(store.records()), store.root / "results.csv")
+    write_table(store)
 
 
 def command_test(arguments):
@@ -249,11 +280,13 @@ def command_export(arguments):
                          f"`python -m tarm figures --profile {arguments.profile}` makes them")
     for record in taken:
         committed.take(store, record, weights=False)
-    table.write(table.tidy(committed.records()), COMMITTED / "results.csv.gz")
-    figures = store.root / "figures" / arguments.profile
-    drawn = sorted(path for path in figures.rglob("*") if path.is_file()) if figures.exists() else []
-    for path in drawn:
-        target = COMMITTED.parent / path.relative_to(figures)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    print(f"{len(taken)} records and {len(drawn)} files of figures: {COMMITTED.parent}")
+    whole = table.tidy(committed.records())
+    table.write(whole, COMMITTED / "results.csv.gz")
+    if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
+        for stem in gallery.RESULTS:
+            rows, _, figure = gallery.result_figure(stem, whole, "cpu")
+            gallery.save(figure, rows, stem, COMMITTED.parent)
+        for stem in gallery.DRAWN_BY_CHAPTERS:
+            for path in (store.root / "figures" / "cpu").rglob(f"{stem}.*"):
+                shutil.copyfile(path, COMMITTED.parent / path.relative_to(store.root / "figures" / "cpu"))
+    print(f"{len(taken)} records of profile {arguments.profile}, {len(whole)} rows in all: {COMMITTED}")

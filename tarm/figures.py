@@ -35,8 +35,20 @@ def styled(draw):
     @functools.wraps(draw)
     def drawn(*arguments, **options):
         with matplotlib.style.context(["default", STYLE]):
-            return draw(*arguments, **options)
+            figure = draw(*arguments, **options)
+            figure.draw_without_rendering()
+            settle_layout(figure)
+            return figure
     return drawn
+
+
+def settle_layout(figure):
+    """Keep the layout that was found, rounded: its solver's last digits differ from run to run."""
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(x, 5) for x in axes.get_position().bounds])
+    for text in figure.texts:
+        text.set_position([round(x, 5) for x in text.get_position()])
 
 
 def percent(axis, **limits):
@@ -67,32 +79,45 @@ def curves(axes, points, x, gap=0.075):
     ends = []
     for rung, line in points.groupby("rung", sort=False):
         entry = LADDER[rung]
+        if line["seeds"].min() > 1:  # each seed as a thin line
+            for values in zip(*line["values"]):
+                axes.plot(line[x], values, color=entry.colour, linewidth=0.6, alpha=0.45)
         axes.plot(line[x], line["mean"], color=entry.colour, marker=MARKERS.get(rung, "*"), markersize=3.5, linewidth=1.5)
         axes.fill_between(line[x], line["low"], line["high"], color=entry.colour, alpha=0.18, linewidth=0)
         ends.append((line[x].iloc[-1], line["mean"].iloc[-1], entry.short, entry.colour))
     label_lines(axes, ends, gap)
 
 
-def bars(axes, points):
-    """One horizontal bar per rung, the first rung on top, its value written at the end."""
-    place = list(range(len(points)))[::-1]
+def seed_dots(axes, places, points, at):
+    """A dot for each seed of each bar, where there are several; -> the values, a list a bar."""
+    for place, values in zip(places, points["values"]):
+        if len(values) > 1:
+            axes.plot(*zip(*(at(place, value) for value in values)), linestyle="", marker="o", markersize=3.2,
+                      markerfacecolor="white", markeredgecolor="#222222", markeredgewidth=0.7, clip_on=False, zorder=5)
+    return points["values"]
+
+
+def bars(axes, points, rungs):
+    """One horizontal bar per rung, the first of `rungs` on top, its value written at the end."""
+    place = [-rungs.index(rung) for rung in points["rung"]]
     axes.barh(place, points["mean"], color=[LADDER[rung].colour for rung in points["rung"]], height=0.72,
               xerr=error(points), error_kw={"elinewidth": 1, "capsize": 2, "ecolor": "#222222"})
-    for y, mean, high in zip(place, points["mean"], points["high"].fillna(points["mean"])):
-        axes.annotate(f"{mean:.0%}", (max(mean, high), y), xytext=(3, 0), textcoords="offset points", va="center",
+    tops = [max(values) for values in seed_dots(axes, place, points, lambda y, value: (value, y))]
+    for y, mean, high, top in zip(place, points["mean"], points["high"].fillna(0), tops):
+        axes.annotate(f"{mean:.0%}", (max(mean, high, top), y), xytext=(4, 0), textcoords="offset points", va="center",
                       fontsize=8)
-    axes.set_yticks(place, [LADDER[rung].name for rung in points["rung"]])
+    axes.set_yticks([-i for i in range(len(rungs))], [LADDER[rung].name for rung in rungs])
     axes.tick_params(left=False)
 
 
 @styled
 def performance_across_tasks(points, note=""):
     """Character accuracy of every rung on every task, chance dashed. One row per rung and task."""
-    tasks = list(points["task"].unique())
+    tasks, rungs = list(points["task"].unique()), [rung for rung in LADDER if rung in set(points["rung"])]
     figure, axes = new(8, 2.9, 1, len(tasks), note, sharey=True)
     for ax, task in zip(axes, tasks):
         here = points[points["task"] == task]
-        bars(ax, here)
+        bars(ax, here, rungs)
         percent(ax.xaxis, xlim=(0, 1.18), xticks=(0, 0.5, 1), title=task)
         ax.axvline(here["chance"].iloc[0], **CHANCE)
     return figure
@@ -106,17 +131,18 @@ def addition_by_architecture(points, note=""):
     figure, axes = new(8, 3.3, 1, len(families), note, sharey=True, gridspec_kw={"width_ratios": widths})
     for ax, family in zip(axes, families):
         here = points[points["family"] == family]
+        rungs = list(here["rung"].unique())
         for offset, (metric, part) in zip((-0.2, 0.2), here.groupby("metric", sort=False)):
-            place = [i + offset for i in range(len(part))]
+            place = [rungs.index(rung) + offset for rung in part["rung"]]
             colours = [LADDER[rung].colour for rung in part["rung"]]
             style = {"color": colours} if metric == "character" else {"color": "white", "edgecolor": colours,
                                                                      "hatch": "////"}
             ax.bar(place, part["mean"], width=0.38, yerr=error(part), **style,
                    error_kw={"elinewidth": 1, "capsize": 2, "ecolor": "#222222"})
-            for x, mean, high in zip(place, part["mean"], part["high"].fillna(part["mean"])):
-                ax.annotate(f"{mean:.0%}", (x, max(mean, high)), xytext=(0, 2), textcoords="offset points",
+            tops = [max(values) for values in seed_dots(ax, place, part, lambda x, value: (x, value))]
+            for x, mean, high, top in zip(place, part["mean"], part["high"].fillna(0), tops):
+                ax.annotate(f"{mean:.0%}", (x, max(mean, high, top)), xytext=(0, 3), textcoords="offset points",
                             ha="center", fontsize=7.5)
-        rungs = list(here["rung"].unique())
         ax.set_xticks(range(len(rungs)), [LADDER[rung].short.replace(" ", "\n", 1) for rung in rungs])
         ax.axhline(here["chance"].iloc[0], **CHANCE)
         percent(ax.yaxis, ylim=(0, 1.1), title=family)

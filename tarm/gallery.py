@@ -85,6 +85,9 @@ RESULTS = {selection.__name__: selection for selection in (
     last_character_bottleneck)}
 
 
+DRAWN_BY_CHAPTERS = ("supervised_characters", "compute_placement")  # they show no results
+
+
 def note(rows):
     """What a figure of results says of itself, from the rows behind it: two lines."""
     sizes = rows.groupby("task", sort=False)[["training_length", "training_steps"]].first()
@@ -95,11 +98,11 @@ def note(rows):
     positions = len(TASKS[first.task].chance(first.length)) if first.metric == "character" else 1
     problems = first["count"] // positions
     spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL
-              else "too few seeds for an interval or a ranking")
+              else "fewer than five seeds: no intervals, no ranking")
     careful = (first.problems, first.decoding) == ("unseen", "greedy")
     return (f"{first.profile} profile: {tasks}; width {first.width}, {first.budget} block passes\n"
             f"{'careful' if careful else 'published'} protocol: {first.decoding}, {problems} {first.problems} problems; "
-            f"{least if least == most else f'{least} to {most}'} seed{'s' if most > 1 else ''}, {spread}; dashed: chance")
+            f"{least if least == most else f'{least} to {most}'} seed{'s, each a dot or thin line' if most > 1 else ''}; {spread}; dashed: chance")
 
 
 def result_figure(stem, table, profile):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import nbformat
@@ -41,26 +42,31 @@ def run_notebook(notebook, parameters, folder, files=()):
     if unknown := set(parameters) - set(known):
         raise ValueError(f"{notebook.name} has no parameter {', '.join(sorted(unknown))}: "
                          f"it has {', '.join(known) or 'none'}")
+    def drawn():
+        return sorted(path.name for path in Path(parameters.get("figures") or folder).glob("*.*g"))
+
     output, part = folder / notebook.name, folder / f"{notebook.stem}.failed.ipynb"
     current = fingerprint(notebook, parameters, files)
-    if output.exists() and nbformat.read(output, as_version=4).metadata.get("tarm_inputs") == current:
-        return False
+    if output.exists():
+        made = nbformat.read(output, as_version=4).metadata.get("tarm", {})
+        if made.get("inputs") == current and set(made["figures"]) <= set(drawn()):
+            return False
     folder.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(notebook, part, parameters, kernel_name="python3", cwd=notebook.parent,
-                                   progress_bar=False, log_output=False,
+                                   progress_bar=sys.stderr.isatty(), log_output=False,
                                    extra_arguments=["--IPKernelApp.log_level=ERROR"])
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(f"{notebook.name} failed in cell {error.exec_count} "
                            f"({error.ename}: {error.evalue}); what it did until then is in {part}") from error
     done = nbformat.read(part, as_version=4)
-    done.metadata["tarm_inputs"] = current
+    done.metadata["tarm"] = {"inputs": current, "figures": drawn()}
     nbformat.write(done, part)
     shutil.move(part, output)
     return True
 
 
-def run_all(profile, device, store, chosen=(), **parameters):
+def run_all(profile, device, store, chosen=(), parameters=None):
     """Run the notebooks, each with those of its parameters that are given; yields (path, was it run?).
 
     profile, device, data (the store's folder) and figures (where they go) are passed to every
@@ -74,9 +80,9 @@ def run_all(profile, device, store, chosen=(), **parameters):
                          f"there are {', '.join(path.name for path in every)}")
     every = [path for path in every if not chosen or path.name.startswith(tuple(chosen))]
     given = {"profile": profile, "device": device, "data": str(root),
-             "figures": str(root / "figures" / profile)} | parameters
+             "figures": str(root / "figures" / profile)} | (parameters or {})
     known = {path: set(papermill.inspect_notebook(str(path))) for path in every}
-    if unknown := set(parameters) - set().union(*known.values()):
+    if unknown := set(parameters or {}) - set().union(*known.values()):
         raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
                          f"there are {', '.join(sorted(set().union(*known.values())))}")
     files = [*Path(__file__).parent.rglob("*.py"), *root.glob("results.csv")]

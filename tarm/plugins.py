@@ -1,5 +1,6 @@
 """One's own tasks and rungs, from files outside the package."""
 
+import hashlib
 import importlib.util
 import os
 import sys
@@ -17,9 +18,9 @@ def register_task(task, like="copy"):
 
     Raises ValueError for a key that is taken, or a `like` that does not exist.
     """
-    add(TASKS, task, "task")
     if like not in PROFILES["cpu"]:
         raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(PROFILES['cpu'])}")
+    add(TASKS, task, "task")
     for settings in PROFILES.values():
         settings[task.key] = settings[like]
 
@@ -42,7 +43,7 @@ def load_plugins():
     """
     for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
         path = Path(name).resolve()
-        module = f"tarm_plugin_{path.stem}"
+        module = f"tarm_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
         if module in sys.modules:
             continue
         if not path.is_file():

@@ -25,10 +25,12 @@ def interval(values, level=0.95):
 
 def over_seeds(rows, by):
     """Collapse the seeds of a tidy table: one row per combination of `by`, in order of appearance,
-    with mean, low, high (see `interval`) and seeds, the number of runs behind it."""
+    with mean, low, high (see `interval`), values (a list, one a seed) and seeds, their number."""
     def collapse(group):
-        low, high = interval(group["value"].tolist())
-        return pd.Series({"mean": group["value"].mean(), "low": low, "high": high, "seeds": len(group)})
+        values = group["value"].tolist()
+        low, high = interval(values)
+        return pd.Series({"mean": group["value"].mean(), "low": low, "high": high, "values": values,
+                          "seeds": len(values)})
 
     result = rows.groupby(by, sort=False)[["value"]].apply(collapse).reset_index()
     return result.astype({"seeds": int})

@@ -1,11 +1,12 @@
 """The store: one JSON record and one safetensors file per finished run, written atomically."""
 
+import contextlib
 import json
 import math
 import os
 import platform
 import shutil
-from contextlib import contextmanager
+import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,14 +17,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from .evaluation import Score
+from .ladder import LADDER
 from .runs import run_from
+from .tasks import TASKS
 
 SCHEMA = 1
 PROJECT = Path(__file__).parent.parent
 COMMITTED = PROJECT / "figures" / "data"
 
 
-@contextmanager
+@contextlib.contextmanager
 def written_whole(path):
     """A path to write to that becomes `path` only once everything is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +39,7 @@ def written_whole(path):
 
 
 def environment(device):
-    """What a record says of the machine: versions, processor, threads; no names or paths."""
+    """What a record says of the machine: versions, architecture, cores, threads; no names or paths."""
     kind = torch.device(device).type
     return {"python": platform.python_version(), "torch": torch.__version__, "system": platform.system(),
             "machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
@@ -102,13 +105,34 @@ class Store:
             if not actual == record["run"] == run_hash:
                 raise ValueError(f"its configuration has the hash {actual}")
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a record that can be used ({error}): remove it, "
-                             f"or name the --plugin that knows it") from error
+            raise ValueError(f"{path} is not a record that can be used ({error}): remove it") from error
         return record
 
     def records(self):
-        """All records, oldest hash first."""
-        return [self.load(path.stem) for path in sorted((self.root / "records").glob("*.json"))]
+        """All records, in the order of their hashes; those of a task or rung that no plugin loaded now
+        defines are left out, and named on standard error."""
+        return [self.load(path.stem) for path in sorted((self.root / "records").glob("*.json"))
+                if self._is_known(path)]
+
+    def _is_known(self, path):
+        try:
+            configuration = json.loads(path.read_text(encoding="utf-8"))["configuration"]
+            missing = [configuration[kind] for kind, known in (("task", TASKS), ("rung", LADDER))
+                       if configuration[kind] not in known]
+        except (ValueError, KeyError, TypeError):
+            return True  # damaged: `load` says how
+        if missing:
+            print(f"{path.name} left out: {', '.join(missing)} comes from a plugin (--plugin FILE.py)", file=sys.stderr)
+        return not missing
+
+    def clear(self, run_hash):
+        """Remove what a killed sweep may have left of a run that is finished or about to be begun anew."""
+        with contextlib.suppress(OSError):
+            for path in self.root.glob(f"*/.{run_hash}.*.part"):
+                path.unlink(missing_ok=True)
+            if self.record_path(run_hash).exists():
+                self.unfinished_path(run_hash).unlink(missing_ok=True)
+                self.unfinished_path(run_hash).with_suffix(".lock").unlink(missing_ok=True)
 
     def find(self, prefix):
         """The one record whose hash begins with `prefix`. Raises ValueError unless there is one."""

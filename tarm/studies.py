@@ -1,6 +1,5 @@
 """Each experiment as a list of runs: the paper's, and those with which this project questions it."""
 
-from dataclasses import asdict
 from functools import cache
 from typing import Callable, NamedTuple
 
@@ -186,10 +185,10 @@ def jobs(profile, study="main", seeds=(0,), **filters):
         for value in filters.get(field, ()):
             choose(field, value, names)
     chosen = [job for seed in seeds for job in STUDIES[study].jobs(profile, seed)
-              if all(str(asdict(job.run)[field]) in values for field, values in filters.items())]
+              if all(getattr(job.run, field) in values for field, values in filters.items())]
     if not chosen:
         raise ValueError(f"no run of study {study!r} at profile {profile!r} has " +
-                         ", ".join(f"{field} in {{{', '.join(values)}}}" for field, values in filters.items()))
+                         ", ".join(f"{field} in {{{', '.join(map(str, values))}}}" for field, values in filters.items()))
     return chosen
 
 

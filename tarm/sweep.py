@@ -1,11 +1,11 @@
 """Run a list of jobs, several at a time; keep each as it finishes, and what is unfinished too."""
 
-import contextlib
 import multiprocessing
 import os
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent import futures
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import torch
 from filelock import Timeout
 from tqdm import tqdm
 
+from .architecture import at_least
 from .checkpoint import SECONDS, Keeper
 from .evaluation import character_accuracy
 from .ladder import LADDER
@@ -66,6 +67,7 @@ def _run_job(job, store, device, command, deadline, save_every, wait):
         with lock.acquire(timeout=patience):
             if store.has(run):
                 return Outcome(ELSEWHERE, f"{name}: another sweep has finished it")
+            store.clear(run.hash)
             keeper = Keeper(store.unfinished_path(run.hash), run, job.schedule, deadline, save_every)
             result = train(run, job.schedule, device, _reporter(run), keeper)
             store.save(run, job.schedule, result, device, command)
@@ -76,9 +78,8 @@ def _run_job(job, store, device, command, deadline, save_every, wait):
     except Exception as error:  # one run's failure is no reason to lose the others
         return Outcome(FAILED, f"{name}: {explain(error, run, device)}")
     finally:
-        if store.has(run):  # nobody needs the lock any more; Windows keeps it while somebody waits for it
-            with contextlib.suppress(OSError):
-                os.unlink(lock.lock_file)
+        if store.has(run):
+            store.clear(run.hash)  # the lock too: nobody needs it any more
     if result.diverged_at:
         return Outcome(FINISHED, f"{name}: diverged at step {result.diverged_at}")
     last = [score for score in result.scores if score.step == run.training_steps]
@@ -122,7 +123,13 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     seconds, so that an interrupted sweep started again goes on from there. Sweeps on one store share the
     work: a run that another one holds is taken up last, when that one has finished it or died.
     """
+    for job in jobs:
+        if store.has(job.run):
+            store.clear(job.run.hash)
     todo = sorted((job for job in jobs if not store.has(job.run)), key=cost, reverse=True)
+    for name, number in ("jobs", workers), ("threads", threads):
+        if number is not None:
+            at_least(1, name, number)
     if not todo:
         return Sweep(0, 0, 0, [])
     cores = os.cpu_count() or 1
@@ -138,16 +145,18 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
         with ProcessPoolExecutor(workers, context, _start_worker, (queue, threads or max(1, cores // workers))) as pool:
             try:
                 for wait in (False, True):
-                    futures = {pool.submit(_run_job, job, store, device, command, deadline, save_every, wait): job
-                               for job in todo}
-                    todo = []
-                    for future in as_completed(futures):
-                        outcome = future.result()
-                        tqdm.write(outcome.line)
-                        if outcome.word == BUSY and not wait:
-                            todo.append(futures[future])
-                        else:
-                            outcomes.append(outcome)
+                    waiting, running, todo = todo[::-1], {}, []
+                    while waiting or running:
+                        while waiting and len(running) < workers:  # no more, so that an interrupt leaves none to be begun
+                            job = waiting.pop()
+                            running[pool.submit(_run_job, job, store, device, command, deadline, save_every, wait)] = job
+                        for future in futures.wait(running, return_when=futures.FIRST_COMPLETED).done:
+                            job, outcome = running.pop(future), future.result()
+                            tqdm.write(outcome.line)
+                            if outcome.word == BUSY and not wait:
+                                todo.append(job)
+                            else:
+                                outcomes.append(outcome)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -9,15 +9,14 @@ from .runs import run_from
 from .store import scores, written_whole
 from .studies import place
 
-VARIANT_FIELDS = ("outer", "inner", "norm", "scale", "window", "halting_bias", "ponder_weight", "step_embeddings",
-                  "eps", "precision")
 COLUMNS = ["profile", "study", "run", "rung", "task", "seed", "variant", "width", "budget", "training_length",
            "training_steps", "step", "length", "problems", "decoding", "metric", "value", "count"]
 
 
 def variant(run):
-    """How a run differs from the published model: "norm=post scale=unit", or "published"."""
-    return " ".join(f"{k}={v}" for k, v in run.changes.items() if k in VARIANT_FIELDS) or "published"
+    """How a run differs from the published ones in what has no column of its own: "norm=post scale=unit"."""
+    own = ("rung", "task", "seed", "width", "budget", "length", "training_steps")
+    return " ".join(f"{k}={v}" for k, v in run.changes.items() if k not in own) or "published"
 
 
 def rows(record):

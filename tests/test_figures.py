@@ -65,7 +65,7 @@ def test_every_result_figure_is_drawn_of_one_seed(one_seed, stem):
     assert set(rows["problems"]) == {"unseen"} and set(rows["decoding"]) == {"greedy"}
     assert (rows["length"] == rows["training_length"]).all()
     assert points["low"].isna().all() and (points["seeds"] == 1).all()
-    for word in "smoke profile", "careful protocol", "greedy", "10 unseen problems", "1 seed", "too few", "chance":
+    for word in "smoke profile", "careful protocol", "greedy", "10 unseen problems", "1 seed", "fewer than five seeds", "chance":
         assert word in text_of(figure)
     assert all(entry.name in text_of(figure) or entry.short in text_of(figure) for entry in LADDER.values())
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tarm import Architecture
+from tarm import LADDER, Architecture
 
 
 def pytest_generate_tests(metafunc):
@@ -30,12 +30,12 @@ def case(name, request):
 
 def load(expected, tensors):
     """The rung with the file's configuration and parameters, in float64."""
-    given = {field: expected[field] for field in ("width", "heads", "steps", "outer", "inner", "ponder_weight")
-             if expected[field] is not None}
-    if expected["rung"] not in ("dense", "iterative"):
-        given["step_embeddings"] = expected["step_embeddings"]
-    if expected["rung"] == "ar_trm":
-        given.pop("ponder_weight", None)  # it has no ponder cost, so that nothing uses the weight
+    rung = LADDER[expected["rung"]].model
+    used = ["width", "heads", "steps"]  # a field that the rung has no use for may hold anything
+    used += ["outer", "inner"] if rung.nested else []
+    used += ["ponder_weight"] if rung.halting_head == "act_halt" else []
+    used += ["step_embeddings"] if rung.with_step_embeddings else []
+    given = {field: expected[field] for field in used if expected[field] is not None}
     model = Architecture(rung=expected["rung"], vocabulary=expected["vocab"], context=expected["context"],
                          dropout=0.0, **given).build().double()
     parameters = {key.removeprefix("parameter/"): value.double()

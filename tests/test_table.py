@@ -48,7 +48,7 @@ def test_values_are_those_of_the_scores(tidy):
 def test_a_row_says_which_run_it_is_of(tidy):
     head = tidy.loc[:, "profile":"training_steps"].drop_duplicates()
     listed, own = (row.tolist() for _, row in head.iterrows())
-    assert listed == ["smoke", "main", JOB.run.hash, "universal", "copy", 0, "published", 16, 12, 4, 4]
+    assert listed == ["smoke", "main", JOB.run.hash, "universal", "copy", 0, "heads=2 dropout=0.0 context=32 batch=8 learning_rate=0.001", 16, 12, 4, 4]
     assert own == ["", "", OWN.hash, "ar_trm", "addition", 7, "norm=post scale=unit", 384, 24, 10, 5000]
 
 
