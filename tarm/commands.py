@@ -284,8 +284,12 @@ def command_export(arguments):
     table.write(whole, COMMITTED / "results.csv.gz")
     if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
         for stem in gallery.RESULTS:
-            rows, _, figure = gallery.result_figure(stem, whole, "cpu")
-            gallery.save(figure, rows, stem, COMMITTED.parent)
+            try:
+                rows, _, figure = gallery.result_figure(stem, whole, "cpu")
+            except ValueError as error:  # not all tasks have been run
+                print(f"{stem} is not drawn: {error}")
+            else:
+                gallery.save(figure, rows, stem, COMMITTED.parent)
         for stem in gallery.DRAWN_BY_CHAPTERS:
             for path in (store.root / "figures" / "cpu").rglob(f"{stem}.*"):
                 shutil.copyfile(path, COMMITTED.parent / path.relative_to(store.root / "figures" / "cpu"))

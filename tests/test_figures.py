@@ -75,7 +75,7 @@ def test_five_seeds_become_means_with_intervals(five_seeds, stem):
     rows, points, figure = gallery.result_figure(stem, five_seeds, "smoke")
     assert len(rows) == 5 * len(points) == 5 * POINTS[stem]
     assert (points["low"] < points["mean"]).all() and (points["mean"] < points["high"]).all()
-    assert "5 seeds, 95 % Student-t intervals" in text_of(figure)
+    assert "95 % Student-t intervals" in text_of(figure)
 
 
 def test_points_are_the_numbers_of_the_table(one_seed):
