@@ -157,8 +157,10 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
                                 todo.append(job)
                             else:
                                 outcomes.append(outcome)
-            except BaseException:
+            except BaseException:  # stop at once: what the workers had saved is kept
                 pool.shutdown(wait=False, cancel_futures=True)
+                for worker in multiprocessing.active_children():
+                    worker.terminate()
                 raise
     except BrokenProcessPool as error:
         raise RuntimeError("a training process was killed, perhaps for want of memory (then use fewer --jobs); "

@@ -85,6 +85,19 @@ def test_killed_at_seeded_moments_it_ends_the_same(workers, tmp_path, undisturbe
     assert not list((store / "unfinished").glob("*.safetensors")) and not list(store.rglob("*.part"))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT to one process is POSIX's")
+def test_an_interrupt_of_the_sweep_alone_stops_its_workers_and_loses_nothing(tmp_path, undisturbed):
+    store = tmp_path / "store"
+    sweep = start(tmp_path, store, 1)
+    while not saves(store) and sweep.poll() is None:
+        time.sleep(0.005)
+    os.kill(sweep.pid, signal.SIGINT)
+    sweep.communicate()
+    assert sweep.returncode != 0 and len(Store(store).records()) < 2
+    out, _ = start(tmp_path, store, 1).communicate()
+    assert "trained" in out and numbers(store) == undisturbed
+
+
 def saves(store):
     """What is saved of unfinished runs, as it changes with every save."""
     found = set()
