@@ -43,7 +43,7 @@ def parser():
         if trains:
             sub.add_argument("--profile", choices=PROFILES, default=profile, help="size of the runs (default: cpu)")
             sub.add_argument("--jobs", type=int, help="runs trained at a time (default: one per core, one on a GPU)")
-            sub.add_argument("--threads", type=int, help="threads of each (default: the cores are shared)")
+            sub.add_argument("--threads", type=int, help="threads of each (default: 1)")
             sub.add_argument("--save-every", type=float, default=SECONDS, metavar="SECONDS",
                              help=f"seconds between two saves of an unfinished run (default: {SECONDS})")
             sub.add_argument("--minutes", type=float, help="stop after that time; the same command goes on from there")

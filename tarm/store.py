@@ -153,7 +153,7 @@ class Store:
             model.load_state_dict(load_file(path))
         except (SafetensorError, OSError, RuntimeError) as error:
             raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): "
-                             f"train it again after `python -m tarm rm {record['run']}`") from error
+                             f"committed records come without weights; train the run in a store of your own") from error
         return model.eval()
 
     def take(self, other, record, weights=True):

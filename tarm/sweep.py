@@ -118,7 +118,8 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     """Run the jobs that the store does not have yet; -> Sweep.
 
     workers: processes at a time (default: one per core on a CPU, one on a GPU). threads: of
-    each (default: they share the cores). minutes: after that time the runs are saved and left.
+    each (default 1: models this small gain little from more, and the numbers of a run then do
+    not depend on how many others are left). minutes: after that time the runs are saved and left.
     A finished run is in the store at once, and an unfinished one saved every `save_every`
     seconds, so that an interrupted sweep started again goes on from there. Sweeps on one store share the
     work: a run that another one holds is taken up last, when that one has finished it or died.
@@ -142,7 +143,7 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     follower.start()
     outcomes = []
     try:
-        with ProcessPoolExecutor(workers, context, _start_worker, (queue, threads or max(1, cores // workers))) as pool:
+        with ProcessPoolExecutor(workers, context, _start_worker, (queue, threads or 1)) as pool:
             try:
                 for wait in (False, True):
                     waiting, running, todo = todo[::-1], {}, []
