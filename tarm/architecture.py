@@ -4,13 +4,13 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from .block import NORMS
+from .block import DROPOUT_STREAMS, NORMS
 from .budget import PUBLISHED_BUDGET, passes_per_step, steps_for
 from .ladder import LADDER, WINDOWS
 from .tasks import VOCABULARY
 
 CHOICES = {"norm": NORMS, "scale": ("published", "unit"), "window": WINDOWS,
-           "precision": ("float32", "bf16")}
+           "precision": ("float32", "bf16"), "dropout_stream": DROPOUT_STREAMS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,7 @@ class Architecture:
     halting_bias: float = 0.0      # initial bias of ACT's halting head, rungs 4 to 6
     ponder_weight: float = 0.0     # rungs 4 to 6; 0.01 by default in the paper, 0 in its runs
     precision: str = "float32"     # float32, bf16
+    dropout_stream: str = "torch"  # torch, bits: how dropout's masks are drawn
 
     def __post_init__(self):
         choose("rung", self.rung, LADDER)
@@ -64,10 +65,12 @@ class Architecture:
             "step_embeddings": not model.with_step_embeddings,
             "halting_bias": model.halting_head != "act_halt",
             "ponder_weight": model.halting_head != "act_halt",
+            "dropout_stream": not self.dropout,
         }
         for field in fields(Architecture):
             if meaningless.get(field.name) and getattr(self, field.name) != field.default:
-                raise ValueError(f"{field.name}={getattr(self, field.name)} has no meaning for {self.rung}: "
+                holder = "dropout=0" if field.name == "dropout_stream" else self.rung
+                raise ValueError(f"{field.name}={getattr(self, field.name)} has no meaning for {holder}: "
                                  f"leave it at {field.default}")
         if self.norm == "reentry" and not model.tied:
             raise ValueError(f"norm=reentry has no meaning for {self.rung}, which carries no state "

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-from .decoding import generate, gumbel
+from .decoding import decodings, gumbel
 from .streams import stream
 from .tasks import TASKS, Problems, seen_problems, unseen_problems
 
@@ -38,30 +38,33 @@ def evaluation_problems(run, length, n, training_stream):
 
 
 def evaluate(model, problems, length, step, seed):
-    """Decode every problem greedily and sampled at temperature 1, in one batch; -> Scores.
+    """Decode every problem greedily and sampled at temperature 1; -> Scores.
 
     The model is left in the mode it came in. The sampling noise has a stream of its own, so
     that evaluating changes no training that follows.
     """
     device = next(model.parameters()).device
-    sets = [(kind, decoding) for kind in problems for decoding in DECODINGS]
-    everything = Problems(*(torch.cat([getattr(problems[kind], part) for kind, _ in sets]).to(device)
-                            for part in Problems._fields))
-    noise = torch.cat([decoding_noise(model, problems[kind].answer, decoding, seed, kind, length, step)
-                       for kind, decoding in sets])
+    prompt, answer = (torch.cat([getattr(problems[kind], part) for kind in problems]).to(device)
+                      for part in Problems._fields)
+    noise = torch.cat([gumbel((*problems[kind].answer.shape, model.architecture.vocabulary),
+                              stream(seed, "decoding", kind, length, step)) for kind in problems]).to(device)
     was_training = model.training
     model.eval()
-    written = generate(model, everything.prompt, everything.answer.shape[1], noise.to(device), everything.answer)
+    batch = rows_at_once(model, prompt.shape[1] + answer.shape[1])
+    written = [decodings(model, prompt[i:i + batch], answer.shape[1], (None, noise[i:i + batch]), answer[i:i + batch])
+               for i in range(0, len(prompt), batch)]
     model.train(was_training)
-    right = (written == everything.answer).cpu().split([len(problems[kind].answer) for kind, _ in sets])
+    counts = [len(problems[kind].answer) for kind in problems]
+    right = zip(*((torch.cat(parts) == answer).cpu().split(counts) for parts in zip(*written)))
     return [Score(step, length, kind, decoding, len(r), r.sum(dim=0).tolist(), int(r.all(dim=1).sum()))
-            for (kind, decoding), r in zip(sets, right)]
+            for kind, pair in zip(problems, right) for decoding, r in zip(DECODINGS, pair)]
 
 
-def decoding_noise(model, answer, decoding, seed, *name):
-    """(B, A, vocabulary): zero for greedy decoding, Gumbel noise for sampling."""
-    shape = (*answer.shape, model.architecture.vocabulary)
-    return torch.zeros(shape) if decoding == "greedy" else gumbel(shape, stream(seed, "decoding", *name))
+def rows_at_once(model, positions):
+    """How many problems to decode in one batch, so that what is remembered takes a gigabyte at most."""
+    a = model.architecture
+    bytes_per_row = 2 * 4 * 2 * a.budget * positions * a.width  # keys and values, float32, held twice
+    return max(1, 2**30 // bytes_per_row)
 
 
 def metrics(score):

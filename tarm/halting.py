@@ -51,7 +51,7 @@ class ACT(NamedTuple):
         return (self.updates + self.remainder).mean()
 
 
-def earliest_exit(batch, steps, generator, device, probability=0.25):
+def earliest_exit(batch, steps, generator, probability=0.25):
     """The first step (1 to `steps`) at which each sequence of a training batch may halt, (B,).
 
     With the given probability it is drawn uniformly from 1 to `steps`; otherwise it is 1.
@@ -62,4 +62,4 @@ def earliest_exit(batch, steps, generator, device, probability=0.25):
         explores = torch.rand(batch, generator=generator) < probability
         drawn = torch.randint(1, steps + 1, (batch,), generator=generator)
         first = torch.where(explores, drawn, first)
-    return first.to(device)
+    return first

@@ -31,7 +31,11 @@ class Output(NamedTuple):
 class LanguageModel(nn.Module):
     """A decoder over characters. A rung is a subclass that says what `core` does.
 
-    core(x, steps, halting, generator) -> (readout (B, T, C), ponder or None, halted_at (B, T), steps run)
+    core(x, f, steps, halting, generator, past)
+        -> (readout (B, T, C), ponder or None, halted_at (B, T), steps run)
+
+    where f(h, stream, block) is a block pass, (B, T, C) -> (B, T, C). Only a core that may leave
+    its loop early has to look at `past` (see `tarm.decoding.Past`).
     """
 
     streams = ("h",)            # the streams that the rung's block passes update
@@ -53,38 +57,40 @@ class LanguageModel(nn.Module):
         if self.with_step_embeddings and a.step_embeddings:
             self.step_embedding = nn.Embedding(a.steps, a.width)
         self.block = nn.ModuleList(
-            Block(a.width, a.heads, a.dropout, a.norm, a.precision, self.streams)
+            Block(a.width, a.heads, a.dropout, a.norm, a.precision, self.streams, a.dropout_stream)
             for _ in range(1 if self.tied else a.steps))
         self.final_norm = nn.LayerNorm(a.width)
         self.head = nn.Linear(a.width, a.vocabulary)
 
-    def forward(self, tokens, steps=None, halting=True, generator=None):
+    def forward(self, tokens, steps=None, halting=True, generator=None, past=None):
         """tokens (B, T) -> Output.
 
         steps: how many steps to run at most (default: as many as trained). halting=False
         disables the early exit and nothing else. generator: the stream from which binary
-        halting explores in training; None does not explore.
+        halting explores in training; None does not explore. past: the positions before these
+        tokens, if they were read by earlier calls (a `tarm.decoding.Past`).
         """
-        T, context = tokens.shape[1], self.architecture.context
+        before = past.length if past else 0
+        T, context = before + tokens.shape[1], self.architecture.context
         if T > context:
             raise ValueError(f"{T} tokens do not fit a context of {context}: "
                              f"shorten the input or build the model with context={T} or more")
         steps = self.architecture.steps if steps is None else steps
         if steps < 1:
             raise ValueError(f"steps={steps} is too small: a call runs 1 step or more")
-        x = self.embed(tokens)
-        readout, ponder, halted_at, ran = self.core(x, steps, halting, generator)
+        x = self.embed(tokens, before)
+
+        def f(h, stream="h", block=0):
+            return self.block[block](h, stream, past)
+
+        readout, ponder, halted_at, ran = self.core(x, f, steps, halting, generator, past)
         return Output(self.head(self.final_norm(readout)), ponder, halted_at, ran)
 
-    def embed(self, tokens):
+    def embed(self, tokens, before=0):
         """Token + absolute position, x (B, T, C); with scale="unit" brought to unit variance."""
-        position = torch.arange(tokens.shape[1], device=tokens.device)
+        position = torch.arange(before, before + tokens.shape[1], device=tokens.device)
         x = self.token_embedding(tokens) + self.position_embedding(position)
         return x / (INITIAL_STD * math.sqrt(2)) if self.architecture.scale == "unit" else x
-
-    def f(self, h, stream="h"):
-        """One pass through the tied block, (B, T, C) -> (B, T, C)."""
-        return self.block[0](h, stream)
 
     def s(self, n):
         """The step embedding (C,) of step n, counted from 0; beyond the trained steps the last one."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tarm import LADDER, build
-from tarm.decoding import complete, generate, gumbel
+from tarm.decoding import Past, complete, generate, gumbel
 from tarm.evaluation import Score, character_accuracy, evaluate, evaluation_problems, metrics
 from tarm.runs import Run, Schedule
 from tarm.streams import training_stream
@@ -44,17 +44,64 @@ def one_by_one(model, prompt, n, noise=None):
 @pytest.mark.parametrize("rung", LADDER)
 @pytest.mark.parametrize("noise", [None, noise_of(6, 8)], ids=["greedy", "sampled"])
 def test_generate_is_decoding_one_by_one(rung, noise):
-    """From no draft, a wrong one, and the right one, which a single forward call confirms."""
+    """From no draft, a wrong one, one that goes wrong at another character in each row, and the
+    right one, which a single forward call confirms."""
     model = opinionated(rung)
     prompt = torch.randint(10, (6, 4), generator=torch.Generator().manual_seed(1))
     expected = one_by_one(model, prompt, 8, noise)
     assert len({tuple(row) for row in expected.tolist()}) >= 3
+    uneven = torch.where(torch.arange(8) < torch.tensor([[3], [0], [8], [7], [5], [3]]), expected, (expected + 1) % 14)
     calls = []
     model.register_forward_hook(lambda *_: calls.append(1))
-    for draft in None, (expected + 1) % 14, expected:
+    for draft in None, (expected + 1) % 14, uneven, expected:
         calls.clear()
         assert generate(model, prompt, 8, noise, draft).equal(expected)
-        assert len(calls) <= (1 if draft is expected else 8)
+        assert len(calls) == (1 if draft is expected else 8)
+
+
+def uneven_halting(rung, **fields):
+    """A model whose positions halt at different steps, some not at all: its cache has to be caught up."""
+    model = opinionated(rung, budget=24, **fields)
+    if model.halting_head:
+        head = getattr(model, model.halting_head)
+        torch.nn.init.normal_(head.weight, std=1.0, generator=torch.Generator().manual_seed(0))
+        torch.nn.init.constant_(head.bias, -1.0)
+    return model
+
+
+OPTIONS = {"halting": {}, "halting off": {"halting": False}, "more steps": {"steps": 15}}
+
+
+@pytest.mark.parametrize("rung, options", [
+    pytest.param(rung, options, id=f"{rung}-{name}") for rung in LADDER for name, options in OPTIONS.items()
+    if not (rung == "dense" and name == "more steps")])  # its blocks are as many as its steps
+def test_remembered_positions_give_the_same_logits(rung, options):
+    """Read in pieces of 3, 1, 4 and 1 positions, on fewer and fewer rows, as in one call; float64 within 1e-9."""
+    model = uneven_halting(rung, norm="post")
+    tokens = torch.randint(14, (5, 9), generator=torch.Generator().manual_seed(2))
+    whole = model(tokens, **options)
+    if model.halting_head == "act_halt" and "halting" not in options:
+        assert len(whole.halted_at.unique()) >= 3
+    past = Past(rows=5, room=9)
+    with torch.no_grad():
+        for start, stop, rows in (0, 3, 5), (3, 4, 5), (4, 8, 4), (8, 9, 2):
+            part = model(tokens[:rows, start:stop], past=past.at(start, rows), **options)
+            torch.testing.assert_close(part.logits, whole.logits[:rows, start:stop], atol=1e-9, rtol=0)
+            assert part.halted_at.equal(whole.halted_at[:rows, start:stop])
+            assert part.steps <= whole.steps
+
+
+def test_positions_halted_early_catch_up():
+    """The first three positions halt after fewer steps than the last, whose call takes them further."""
+    model = uneven_halting("universal", norm="post")
+    tokens = torch.randint(14, (1, 9), generator=torch.Generator().manual_seed(2))
+    halted_at = model(tokens).halted_at[0]
+    late = int(halted_at.argmax())
+    assert late > 0 and halted_at[:late].max() < halted_at[late]
+    past = Past(rows=1, room=9)
+    with torch.no_grad():
+        early = model(tokens[:, :late], past=past.at(0)).steps
+        assert early == past.steps < model(tokens[:, late:late + 1], past=past.at(late)).steps == past.steps
 
 
 def test_samples_follow_the_softmax():

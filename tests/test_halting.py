@@ -82,10 +82,10 @@ def test_universal_reads_the_weighted_states():
 def test_earliest_exit_explores_as_published():
     """A quarter of the sequences draw a step from 1 to 4, so 1 - 0.25 * 3/4 = 81.25 % may halt at once and
     6.25 % at each other step; 1 % is five standard errors of 40,000 draws at most."""
-    first = earliest_exit(40_000, 4, torch.Generator().manual_seed(0), "cpu")
+    first = earliest_exit(40_000, 4, torch.Generator().manual_seed(0))
     shares = [(first == step).double().mean().item() for step in range(1, 5)]
     assert shares == pytest.approx([0.8125, 0.0625, 0.0625, 0.0625], abs=0.01)
-    assert earliest_exit(3, 4, None, "cpu").tolist() == [1, 1, 1]
+    assert earliest_exit(3, 4, None).tolist() == [1, 1, 1]
 
 
 def eager_ar_trm():
@@ -102,7 +102,7 @@ def test_exploration_delays_halting_and_changes_nothing_else():
     calm = model(tokens, halting=False)
     assert exploring.logits.equal(calm.logits)
     assert calm.halted_at.unique().tolist() == [1]
-    assert exploring.halted_at[:, 0].equal(earliest_exit(50, 4, torch.Generator().manual_seed(0), "cpu"))
+    assert exploring.halted_at[:, 0].equal(earliest_exit(50, 4, torch.Generator().manual_seed(0)))
     assert exploring.halted_at.unique().tolist() == [1, 2, 3, 4]
 
 

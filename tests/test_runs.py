@@ -51,7 +51,7 @@ def test_budget_and_steps_describe_the_same_run(rung):
 OTHER = {  # for every field a value that is not that of Run(rung="dual_nested_ut", task="copy")
     "rung": "dual_ut", "width": 192, "heads": 4, "budget": 12, "outer": 1, "inner": 1, "step_embeddings": False,
     "dropout": 0.0, "context": 150, "vocabulary": 20, "norm": "post", "scale": "unit", "window": "all",
-    "halting_bias": -3.0, "ponder_weight": 0.01, "precision": "bf16", "task": "reverse", "length": 5,
+    "halting_bias": -3.0, "ponder_weight": 0.01, "precision": "bf16", "dropout_stream": "bits", "task": "reverse", "length": 5,
     "training_steps": 4000, "batch": 32, "learning_rate": 1e-3, "eps": 1e-16, "weight_decay": 0.0, "seed": 1}
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tarm import LADDER, build
-from tarm.block import Block
+from tarm.block import DROPOUT_STREAMS, Attention, Block, Dropout
 
 
 SMALL = {"width": 16, "heads": 2, "budget": 24, "context": 16, "dropout": 0.0}
@@ -89,6 +89,39 @@ def test_window_changes_the_gradient_and_nothing_else(rung):
     assert min((a - b).norm() / a.norm(), (b - c).norm() / b.norm(), (a - c).norm() / a.norm()) > 1e-3
 
 
+@pytest.mark.parametrize("p", [0.1, 0.5])
+@pytest.mark.parametrize("stream", DROPOUT_STREAMS)
+def test_dropout_drops_its_share_and_keeps_the_mean(stream, p):
+    """Of a million ones: five standard errors of the share dropped, 0.0025 at most; what is kept is scaled by
+    1 / (1 - p), to 2^-16. Backward passes through the same mask, and in evaluation nothing happens."""
+    torch.manual_seed(0)
+    ones, dropout = torch.ones(1000, 1001, requires_grad=True), Dropout(p, stream)
+    out = dropout(ones)
+    kept = out != 0
+    assert kept.double().mean().item() == pytest.approx(1 - p, abs=0.0025)
+    assert out[kept].unique().item() == pytest.approx(1 / (1 - p), rel=2**-15)
+    out.sum().backward()
+    assert ones.grad.equal(out)
+    assert dropout.eval()(ones) is ones or dropout.eval()(ones).equal(ones)
+
+
+def test_dropout_masks_are_independent_between_neighbours():
+    """Four neighbours share one 64-bit draw: each pair of them is dropped together in p^2 of the cases (0.01, within
+    five standard errors of 250,000)."""
+    torch.manual_seed(0)
+    dropped = (Dropout(0.1, "bits")(torch.ones(250_000, 4)) == 0).double()
+    together = dropped.T @ dropped / 250_000
+    assert together[~torch.eye(4, dtype=torch.bool)].tolist() == pytest.approx([0.01] * 12, abs=0.001)
+
+
+@pytest.mark.parametrize("T", [1, 9])
+def test_attention_with_dropout_is_attention_without_where_nothing_is_dropped(T):
+    """16 bits cannot tell a probability of 1e-6 from 0, but the form that draws a mask is the one that runs."""
+    attention = Attention(16, 2, Dropout(1e-6, "bits")).double()
+    h = torch.randn(3, T, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(attention(h), attention.eval()(h))
+
+
 @pytest.mark.parametrize("rung", LADDER)
 def test_bf16_agrees_with_float32(rung):
     """To 2^-5 of the largest logit, over 24 passes: bf16 rounds to 2^-9, and each pass rounds a few times
@@ -104,8 +137,7 @@ def test_bf16_multiplies_matrices_and_keeps_the_rest_in_float32(rung):
     passes of the nested rungs change their input by less than bf16 resolves."""
     model = build(rung, precision="bf16", **SMALL)
     seen = dtypes(model)
-    branches = {"attention", "attention.query", "attention.key", "attention.value", "attention.out",
-                "mlp", "mlp.in", "mlp.out"}
+    branches = {"attention", "attention.out", "attention.dropout", "mlp", "mlp.in", "mlp.out"}
     low = {f"block.{i}.{branch}" for i in range(len(model.block)) for branch in branches}
     assert {name for name, dtype in seen.items() if dtype == torch.bfloat16} == low
     assert {dtype for name, dtype in seen.items() if name not in low} == {torch.float32}

@@ -19,18 +19,26 @@ class ARTRM(DualNestedUT):
 
     halting_head = "q_halt"
 
-    def core(self, x, steps, halting, generator):
+    def core(self, x, f, steps, halting, generator, past):
         B, T, _ = x.shape
+        first = earliest_exit(B, steps, generator)
+        earliest = int(first.max())  # before it the loop does not end
+        running, halted_at = torch.ones(B, dtype=torch.bool), torch.full((B,), steps)
+        if past and past.length:  # position 0 was read before, and has decided
+            steps, halting, running, halted_at = past.steps, False, ~running, past.halted_at[:B]
+        first, running, halted_at = (each.to(x.device) for each in (first, running, halted_at))
+
         state = self.start(x)
-        first = earliest_exit(B, steps, generator, x.device)
-        running = torch.ones(B, dtype=torch.bool, device=x.device)
-        halted_at = torch.full((B,), steps, device=x.device)
         for n in range(steps):
-            state = self.step(state, x, n)
+            read_here = n + 1 == steps or halting and n + 1 >= earliest  # only there y may reach the loss
+            with torch.set_grad_enabled(torch.is_grad_enabled() and (read_here or self.architecture.window == "all")):
+                state = self.step(f, state, x, n)
             y = self.read(state)
             halts = running & (self.q_halt(y[:, 0]).squeeze(-1) > 0) & (n + 1 >= first)
-            halted_at[halts] = n + 1
+            halted_at = torch.where(halts, n + 1, halted_at)
             running = running & ~halts
             if halting and not running.any():
                 break
+        if past and not past.length:
+            past.steps, past.halted_at = n + 1, halted_at
         return y, None, halted_at.unsqueeze(1).expand(B, T), n + 1

@@ -15,11 +15,11 @@ class Dense(LanguageModel):
 
     tied = False
 
-    def core(self, x, steps, halting, generator):
+    def core(self, x, f, steps, halting, generator, past):
         if steps != len(self.block):
             raise ValueError(f"a Dense Transformer of {len(self.block)} blocks cannot run {steps} steps: "
                              f"leave steps out, or use a rung whose weights are tied")
         h = x
-        for block in self.block:
-            h = block(h)
+        for n in range(steps):
+            h = f(h, block=n)
         return h, None, torch.full(x.shape[:2], steps, device=x.device), steps

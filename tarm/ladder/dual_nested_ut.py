@@ -23,7 +23,7 @@ class DualNestedUT(DualUT):
     def passes_per_step(outer, inner):
         return outer * (inner + 1)
 
-    def step(self, state, x, n):
+    def step(self, f, state, x, n):
         y, z = state
         a, s = self.architecture, self.s(n)
         if a.window != "all":
@@ -32,6 +32,6 @@ class DualNestedUT(DualUT):
             untrained = a.window == "cycle" and cycle < a.outer - 1
             with torch.set_grad_enabled(torch.is_grad_enabled() and not untrained):
                 for _ in range(a.inner):
-                    z = self.f(x + y + z + s, "z")
-                y = self.f(y + z + s, "y")
+                    z = f(x + y + z + s, "z")
+                y = f(y + z + s, "y")
         return y, z

@@ -28,11 +28,11 @@ class DualUT(Universal):
     def start(self, x):
         return self.y_init.expand_as(x), self.z_init.expand_as(x)
 
-    def step(self, state, x, n):
+    def step(self, f, state, x, n):
         y, z = state
         s = self.s(n)
-        z = self.f(x + y + z + s, "z")
-        y = self.f(y + z + s, "y")
+        z = f(x + y + z + s, "z")
+        y = f(y + z + s, "y")
         return y, z
 
     def read(self, state):

@@ -17,14 +17,14 @@ class Iterative(LanguageModel):
     def start(self, x):
         return x
 
-    def step(self, h, x, n):
-        return self.f(h)
+    def step(self, f, h, x, n):
+        return f(h)
 
     def read(self, h):
         return h
 
-    def core(self, x, steps, halting, generator):
+    def core(self, x, f, steps, halting, generator, past):
         state = self.start(x)
         for n in range(steps):
-            state = self.step(state, x, n)
+            state = self.step(f, state, x, n)
         return self.read(state), None, torch.full(x.shape[:2], steps, device=x.device), steps

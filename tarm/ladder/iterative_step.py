@@ -13,5 +13,5 @@ class IterativeStep(Iterative):
 
     with_step_embeddings = True
 
-    def step(self, h, x, n):
-        return self.f(h + self.s(n))
+    def step(self, f, h, x, n):
+        return f(h + self.s(n))

@@ -1,5 +1,7 @@
 """Rung 4, the Universal Transformer."""
 
+from functools import partial
+
 from torch import nn
 
 from ..halting import ACT
@@ -21,12 +23,16 @@ class Universal(IterativeStep):
         super().__init__(architecture)
         self.add_module(self.halting_head, nn.Linear(architecture.width, 1))
 
-    def core(self, x, steps, halting, generator):
+    def core(self, x, f, steps, halting, generator, past):
         state, act = self.start(x), ACT.begin(x)
         for n in range(steps):
-            state = self.step(state, x, n)
+            if past and n == past.steps:
+                past.catch_up(partial(self.step, f), n)
+            state = self.step(f, state, x, n)
             read = self.read(state)
             act = act.add(read, self.act_halt(read).squeeze(-1).sigmoid())
-            if halting and not act.running.any():
+            if halting and not act.running.any() and not (past and n + 1 < past.steps):
                 break
+        if past:
+            past.keep(x, state, n + 1)
         return act.finish(read), act.ponder_cost(), act.updates, n + 1
