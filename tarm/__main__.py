@@ -46,6 +46,8 @@ def parser():
             sub.add_argument("--threads", type=int, help="threads of each (default: 1)")
             sub.add_argument("--save-every", type=float, default=SECONDS, metavar="SECONDS",
                              help=f"seconds between two saves of an unfinished run (default: {SECONDS})")
+            sub.add_argument("--recompute", action="store_true",
+                             help="run block passes again in backward: less memory, more time, the same numbers")
             sub.add_argument("--minutes", type=float, help="stop after that time; the same command goes on from there")
         return sub
 

@@ -12,7 +12,7 @@ from .evaluation import Score
 from .store import written_whole
 from .training import Stopped
 
-SCHEMA = 1
+SCHEMA = 2
 SECONDS = 120  # between two saves
 
 
@@ -40,12 +40,13 @@ class Keeper:
     def save(self, progress):
         """Write the progress, replacing what was saved before only when all of it is written."""
         progress.settle()
+        progress.look_at_memory()
         tensors = {f"model/{name}": value for name, value in progress.model.state_dict().items()}
         for index, values in progress.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
         tensors |= {f"random/{name}": state for name, state in random_states(progress).items()}
         rest = {"step": progress.step, "losses": progress.losses, "scores": progress.scores,
-                "ledger": progress.ledger.counts(), "seconds": progress.seconds}
+                "ledger": progress.ledger.counts(), "measured": progress.measured}
         with written_whole(self.path) as part:
             save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part,
                       metadata={"header": json.dumps(self.header), "progress": json.dumps(rest)})
@@ -73,7 +74,7 @@ class Keeper:
             state.setdefault(int(index), {})[key] = value
         progress.optimiser.load_state_dict(progress.optimiser.state_dict() | {"state": state})
         set_random_states(progress, part_of(tensors, "random"))
-        progress.step, progress.losses, progress.seconds = rest["step"], rest["losses"], rest["seconds"]
+        progress.step, progress.losses, progress.measured = rest["step"], rest["losses"], rest["measured"]
         progress.scores = [Score(*score) for score in rest["scores"]]
         progress.ledger.continue_from(rest["ledger"])
 

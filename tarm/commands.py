@@ -69,7 +69,7 @@ def train_and_report(these, arguments):
     there = sum(store.has(job.run) for job in these)
     try:
         done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
-                     arguments.save_every)
+                     arguments.save_every, arguments.recompute)
     finally:
         write_table(store)
     print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} trained now, {done.left} left, "

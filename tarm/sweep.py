@@ -56,7 +56,7 @@ def _end_with_parent():
     os._exit(1)
 
 
-def _run_job(job, store, device, command, deadline, save_every, wait):
+def _run_job(job, store, device, command, deadline, save_every, recompute, wait):
     """Train one job, holding its lock, and save it; -> Outcome."""
     run, lock = job.run, store.lock(job.run.hash)
     name = f"{run.hash} {LADDER[run.rung].name}, {run.task}, seed {run.seed}"
@@ -69,7 +69,7 @@ def _run_job(job, store, device, command, deadline, save_every, wait):
                 return Outcome(ELSEWHERE, f"{name}: another sweep has finished it")
             store.clear(run.hash)
             keeper = Keeper(store.unfinished_path(run.hash), run, job.schedule, deadline, save_every)
-            result = train(run, job.schedule, device, _reporter(run), keeper)
+            result = train(run, job.schedule, device, _reporter(run), keeper, recompute)
             store.save(run, job.schedule, result, device, command)
     except Timeout:
         return Outcome(BUSY, f"{name}: another sweep is at it")
@@ -105,7 +105,7 @@ def explain(error, run, device):
     text = str(error).strip().split("\n")[0]
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in text:
         return (f"out of memory on {device} with batch={run.batch}, width={run.width}, budget={run.budget}: "
-                f"lower one of them, or train fewer runs at a time with --jobs")
+                f"lower one of them, add --recompute, or train fewer runs at a time with --jobs")
     return f"{type(error).__name__}: {text}" if not isinstance(error, (ValueError, OSError)) else text
 
 
@@ -114,12 +114,14 @@ def cost(job):
     return job.run.budget * job.run.training_steps * job.run.batch * job.run.width**2
 
 
-def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", minutes=None, save_every=SECONDS):
+def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", minutes=None, save_every=SECONDS,
+          recompute=False):
     """Run the jobs that the store does not have yet; -> Sweep.
 
     workers: processes at a time (default: one per core on a CPU, one on a GPU). threads: of
     each (default 1: models this small gain little from more, and the numbers of a run then do
     not depend on how many others are left). minutes: after that time the runs are saved and left.
+    recompute: less memory for more time (see `tarm.training.Progress`).
     A finished run is in the store at once, and an unfinished one saved every `save_every`
     seconds, so that an interrupted sweep started again goes on from there. Sweeps on one store share the
     work: a run that another one holds is taken up last, when that one has finished it or died.
@@ -150,7 +152,8 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
                     while waiting or running:
                         while waiting and len(running) < workers:  # no more, so that an interrupt leaves none to be begun
                             job = waiting.pop()
-                            running[pool.submit(_run_job, job, store, device, command, deadline, save_every, wait)] = job
+                            task = pool.submit(_run_job, job, store, device, command, deadline, save_every, recompute, wait)
+                            running[task] = job
                         for future in futures.wait(running, return_when=futures.FIRST_COMPLETED).done:
                             job, outcome = running.pop(future), future.result()
                             tqdm.write(outcome.line)

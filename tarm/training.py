@@ -2,12 +2,15 @@
 
 import math
 import time
+from functools import partial
 from typing import NamedTuple
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from .evaluation import character_accuracy, evaluate, evaluation_problems
 from .ledger import Ledger, PassCounter
+from .memory import forget_peak, peak
 from .runs import BETAS
 from .streams import stream, stream_seed, training_stream
 from .tasks import TASKS
@@ -31,11 +34,17 @@ class Result(NamedTuple):
 
 
 class Progress:
-    """A run between two training steps: everything it needs to go on from there."""
+    """A run between two training steps: everything it needs to go on from there.
 
-    def __init__(self, run, device):
+    recompute: keep of each block pass no more than its input, and run it again when its gradient
+    is taken (activation checkpointing, Chen et al. 2016): the same numbers in less memory.
+    """
+
+    def __init__(self, run, device, recompute=False):
         self.run, self.device = run, device
         self.model = run.build(run.seed).to(device).train()
+        for block in self.model.block if recompute else ():
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=run.learning_rate, betas=BETAS, eps=run.eps,
             weight_decay=run.weight_decay, fused=torch.device(device).type in ("cpu", "cuda"))
@@ -43,7 +52,8 @@ class Progress:
         self.exploration = stream(run.seed, "exploration")
         self.ledger = Ledger(self.model)
         self.step, self.losses, self.scores = 0, [], []
-        self.seconds = {"training_seconds": 0.0, "evaluation_seconds": 0.0}
+        self.measured = {"training_seconds": 0.0, "evaluation_seconds": 0.0, "peak_memory": None}
+        forget_peak(device)
 
     def train_step(self):
         """One step: draw a batch, forward, backward, update; count it."""
@@ -60,6 +70,10 @@ class Progress:
         self.ledger.add(passes, output, targets)
         self.losses.append(loss.detach())
 
+    def look_at_memory(self):
+        """Note the peak so far, an interrupted call's included."""
+        self.measured["peak_memory"] = max(filter(None, (self.measured["peak_memory"], peak(self.device))), default=None)
+
     def settle(self):
         """Turn losses still on the device into numbers; -> the first step with one that is not finite, or None."""
         recent = len(self.losses)
@@ -69,17 +83,17 @@ class Progress:
         return next((recent + i for i, loss in enumerate(self.losses[recent:], 1) if not math.isfinite(loss)), None)
 
 
-def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None, keeper=None):
+def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None, keeper=None, recompute=False):
     """Train one run and evaluate it on its schedule (arXiv 2603.08082); -> Result.
 
     `report(step, loss, accuracy)` is called as training goes on; accuracy is the last greedy
     character accuracy on unseen problems at the training length, None before there is one. A
     run whose loss is no longer finite stops there. keeper (see `tarm.checkpoint`) saves the
     progress now and then, and gives back what an interrupted call had saved; where its time is
-    up, the progress is saved and Stopped raised.
+    up, the progress is saved and Stopped raised. recompute: see Progress.
     """
     check_room(run, schedule)
-    now = Progress(run, device)
+    now = Progress(run, device, recompute)
     problems = {length: evaluation_problems(run, length, schedule.problems, training_stream(run.seed))
                 for length in schedule.lengths + schedule.final_lengths}
     accuracy, diverged_at = None, None
@@ -96,19 +110,20 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
                 diverged_at = now.settle()
                 report(now.step, now.losses[-1], accuracy)
             trained = time.perf_counter()
-            now.seconds["training_seconds"] += trained - began
+            now.measured["training_seconds"] += trained - began
 
             for length in () if diverged_at else schedule.lengths_at(now.step, run.training_steps):
                 scores = evaluate(now.model, problems[length], length, now.step, run.seed)
                 now.scores += scores
                 if length == run.length:
                     accuracy = character_accuracy(scores, length)
-            now.seconds["evaluation_seconds"] += time.perf_counter() - trained
+            now.measured["evaluation_seconds"] += time.perf_counter() - trained
             if keeper and not diverged_at and now.step < run.training_steps:
                 keeper.visit(now)
 
     report(now.step, now.losses[-1], accuracy)
-    return Result(now.model.eval(), now.losses, now.scores, now.ledger.summary() | now.seconds, diverged_at)
+    now.look_at_memory()
+    return Result(now.model.eval(), now.losses, now.scores, now.ledger.summary() | now.measured, diverged_at)
 
 
 def check_room(run, schedule):

@@ -1,5 +1,7 @@
 """The ledger: passes that ran, were read, and received a gradient, by hand."""
 
+import sys
+
 import pytest
 import torch
 
@@ -95,7 +97,9 @@ def test_a_run_has_one_ledger_over_all_its_steps():
     ledger = train(run, Schedule(3, (2,), problems=2)).ledger
     assert set(ledger) == {
         "nominal_passes", "executed_passes", "weighted_passes", "backward_passes", "trained_passes", "tokens",
-        "supervised_tokens", "pass_tokens", "parameters", "training_flop", "training_seconds", "evaluation_seconds"}
+        "supervised_tokens", "pass_tokens", "parameters", "training_flop", "training_seconds", "evaluation_seconds",
+        "peak_memory"}
     assert (ledger["tokens"], ledger["supervised_tokens"], ledger["executed_passes"]) == (30, 18, 24)
     assert ledger["training_flop"] == 30 * 24 * 3 * (24 * 16**2 + 4 * 5 * 16)
     assert ledger["training_seconds"] > 0 and ledger["evaluation_seconds"] > 0
+    assert sys.platform == "win32" or ledger["peak_memory"] > 2**20

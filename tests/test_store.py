@@ -164,7 +164,8 @@ def lasting(store):
     for record in store.records():
         for key in "finished", "environment", "command":
             del record[key]
-        del record["ledger"]["training_seconds"], record["ledger"]["evaluation_seconds"]
+        for key in "training_seconds", "evaluation_seconds", "peak_memory":
+            del record["ledger"][key]
         kept.append((record, store.weights_path(record["run"]).read_bytes()))
     return kept
 

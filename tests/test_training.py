@@ -1,0 +1,54 @@
+"""Training: options that cost or save, and change no number."""
+
+import pytest
+import torch
+
+from tarm import LADDER
+from tarm.runs import Run, Schedule
+from tarm.training import Progress, train
+
+
+def run_of(rung, **fields):
+    """Five steps at width 16, 24 passes, dropout included."""
+    return Run(**{"rung": rung, "task": "copy", "length": 3, "width": 16, "heads": 2, "context": 8, "batch": 4,
+                  "training_steps": 5} | fields)
+
+
+def bytes_kept(run, recompute):
+    """Bytes that autograd keeps of one forward call for its backward, each tensor once."""
+    kept = {}
+    progress = Progress(run, "cpu", recompute)
+
+    def keep(tensor):
+        kept[tensor.data_ptr(), tensor.numel()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        progress.train_step()
+    return sum(kept.values())
+
+
+@pytest.mark.parametrize("stream", ["torch", "bits"])
+@pytest.mark.parametrize("rung", LADDER)
+def test_recomputing_changes_no_number(rung, stream):
+    """Losses, scores, weights and passes counted, bit by bit, dropout included."""
+    run = run_of(rung, dropout_stream=stream)
+    plain, again = (train(run, Schedule(5, (3,), problems=4), recompute=recompute) for recompute in (False, True))
+    assert plain.losses == again.losses and plain.scores == again.scores
+    assert all(again.model.state_dict()[name].equal(value) for name, value in plain.model.state_dict().items())
+    assert plain.ledger["trained_passes"] == again.ledger["trained_passes"]
+    assert plain.ledger["executed_passes"] == again.ledger["executed_passes"]
+
+
+def test_recomputing_keeps_one_input_a_pass():
+    """24 passes of a Dense Transformer: beside weights, what is kept falls to less than a quarter."""
+    run = run_of("dense", length=10, context=24, batch=16)
+    weights = 4 * run.count_parameters()
+    assert bytes_kept(run, True) - weights < (bytes_kept(run, False) - weights) / 4
+
+
+def test_the_truncated_rungs_build_no_graph_that_is_cut_away():
+    """As published the last cycle of the last step alone is differentiated: what is kept does not grow with N,
+    apart from a stream or two a step."""
+    short, long = (bytes_kept(run_of("ar_trm", steps=n, length=10, context=24, batch=16), False) for n in (2, 8))
+    assert long < 1.2 * short
