@@ -103,10 +103,11 @@ def note(rows):
     problems = first["count"] // positions
     spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL
               else "fewer than five seeds: no intervals, no ranking")
-    careful = (first.problems, first.decoding) == ("unseen", "greedy")
+    protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"
+    repeats = f"{least} seed" if most == 1 else (
+        f"{least if least == most else f'{least} to {most}'} seeds, each a dot or thin line beside their mean")
     return (f"{first.profile} profile: {tasks}; width {first.width}, {first.budget} block passes\n"
-            f"{'careful' if careful else 'published'} protocol: {first.decoding}, {problems} {first.problems} problems; "
-            f"{least if least == most else f'{least} to {most}'} seed{'s, each a dot or thin line beside their mean' if most > 1 else ''}; {spread}; dashed: chance")
+            f"{protocol} protocol: {first.decoding}, {problems} {first.problems} problems; {repeats}; {spread}; dashed: chance")
 
 
 def result_figure(stem, table, profile):

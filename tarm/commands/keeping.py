@@ -18,15 +18,15 @@ def command_list(arguments):
             print(json.dumps({"run": record["run"], **record["configuration"], **record["ledger"],
                               "diverged_at": record["diverged_at"], "accuracy": final_accuracy(record)}))
         return
-    print(f"{'run':12} {'rung':14} {'task':8} {'length':>6} {'training_steps':>14} {'seed':>4} {'width':>5} {'passes':>6} {'executed':>8} "
-          f"{'weighted':>8} {'trained':>7} {'accuracy':>8} {'seconds':>7}  differs from published in")
+    print(f"{'run':12} {'rung':14} {'task':8} {'length':>6} {'training_steps':>14} {'seed':>4} {'width':>5} "
+          f"{'passes':>6} {'executed':>8} {'weighted':>8} {'trained':>7} {'accuracy':>8} {'seconds':>7}  differs from published in")
     for record in sorted(records, key=lambda r: (r["configuration"]["task"], list(LADDER).index(
             r["configuration"]["rung"]), r["configuration"]["seed"])):
         run, ledger = run_from(record["configuration"]), record["ledger"]
         accuracy = final_accuracy(record)
         shown = "diverged" if accuracy is None else f"{accuracy:.1%}"
-        print(f"{run.hash:12} {run.rung:14} {run.task:8} {run.length:>6} {run.training_steps:>14} {run.seed:>4} {run.width:>5} {run.budget:>6} "
-              f"{ledger['executed_passes']:>8.1f} {ledger['weighted_passes']:>8.1f} {ledger['trained_passes']:>7.1f} "
+        print(f"{run.hash:12} {run.rung:14} {run.task:8} {run.length:>6} {run.training_steps:>14} {run.seed:>4} "
+              f"{run.width:>5} {run.budget:>6} {ledger['executed_passes']:>8.1f} {ledger['weighted_passes']:>8.1f} {ledger['trained_passes']:>7.1f} "
               f"{shown:>8} {ledger['training_seconds']:>7.0f}  {table.variant(run).replace('published', '-')}")
 
 
