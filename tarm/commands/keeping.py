@@ -26,8 +26,8 @@ def command_list(arguments):
         accuracy = final_accuracy(record)
         shown = "diverged" if accuracy is None else f"{accuracy:.1%}"
         print(f"{run.hash:12} {run.rung:14} {run.task:8} {run.length:>6} {run.training_steps:>14} {run.seed:>4} "
-              f"{run.width:>5} {run.budget:>6} {ledger['executed_passes']:>8.1f} {ledger['weighted_passes']:>8.1f} {ledger['trained_passes']:>7.1f} "
-              f"{shown:>8} {ledger['training_seconds']:>7.0f}  {table.variant(run).replace('published', '-')}")
+              f"{run.width:>5} {run.budget:>6} {ledger['executed_passes']:>8.1f} {ledger['weighted_passes']:>8.1f} "
+              f"{ledger['trained_passes']:>7.1f} {shown:>8} {ledger['training_seconds']:>7.0f}  {table.variant(run).replace('published', '-')}")
 
 
 def final_accuracy(record):
