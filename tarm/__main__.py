@@ -3,33 +3,25 @@
 import argparse
 import os
 import sys
-from dataclasses import MISSING, fields
 from pathlib import Path
 
 from . import commands
 from .checkpoint import SECONDS
+from .commands.options import add_filters, add_run_options, positive
 from .plugins import VARIABLE, load_plugins
-from .runs import Run
 from .profiles import PROFILES
 from .studies import STUDIES
 
 
-def add_filters(parser):
-    """One option per field of Run that a sweep can be narrowed by."""
-    for field in fields(Run):
-        if field.name != "seed":
-            parser.add_argument(f"--{field.name.replace('_', '-')}", metavar="A,B", help=f"only runs with this {field.name}")
+class Parser(argparse.ArgumentParser):
+    """Answers a mistake with one line, not with the usage of every option first."""
 
-
-def add_run_options(parser):
-    """One option per field of Run."""
-    for field in fields(Run):
-        required = field.default is MISSING
-        parser.add_argument(f"--{field.name.replace('_', '-')}", required=required, metavar=field.name.upper(), help="required" if required else f"published: {field.default}")
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def parser():
-    top = argparse.ArgumentParser(prog="python -m tarm", description="Tiny Autoregressive Recursive Models.")
+    top = Parser(prog="python -m tarm", description="Tiny Autoregressive Recursive Models.")
     top.add_argument("--plugin", action="append", default=[], metavar="FILE.py",
                      help="run this file first, which registers a task or rung of one's own")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -44,11 +36,11 @@ def parser():
             sub.add_argument("--profile", choices=PROFILES, default=profile, help="size of the runs (default: cpu)")
             sub.add_argument("--jobs", type=int, help="runs trained at a time (default: one per core, one on a GPU)")
             sub.add_argument("--threads", type=int, help="threads of each (default: 1)")
-            sub.add_argument("--save-every", type=float, default=SECONDS, metavar="SECONDS",
+            sub.add_argument("--save-every", type=positive, default=SECONDS, metavar="SECONDS",
                              help=f"seconds between two saves of an unfinished run (default: {SECONDS})")
             sub.add_argument("--recompute", action="store_true",
                              help="run block passes again in backward: less memory, more time, the same numbers")
-            sub.add_argument("--minutes", type=float, help="stop after that time; the same command goes on from there")
+            sub.add_argument("--minutes", type=positive, help="stop after that time; the same command goes on from there")
         return sub
 
     seeds = {"default": "1", "help": "a count (3: seeds 0, 1, 2) or a list (0,4); default 1"}

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import asdict
+from functools import partial
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -44,7 +45,7 @@ class Keeper:
         tensors = {f"model/{name}": value for name, value in progress.model.state_dict().items()}
         for index, values in progress.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
-        tensors |= {f"random/{name}": state for name, state in random_states(progress).items()}
+        tensors |= {f"random/{name}": get() for name, (get, _) in random_streams(progress).items()}
         rest = {"step": progress.step, "losses": progress.losses, "scores": progress.scores,
                 "ledger": progress.ledger.counts(), "measured": progress.measured}
         with written_whole(self.path) as part:
@@ -73,7 +74,8 @@ class Keeper:
             index, key = name.split("/")
             state.setdefault(int(index), {})[key] = value
         progress.optimiser.load_state_dict(progress.optimiser.state_dict() | {"state": state})
-        set_random_states(progress, part_of(tensors, "random"))
+        for name, (_, restore) in random_streams(progress).items():
+            restore(tensors[f"random/{name}"])
         progress.step, progress.losses, progress.measured = rest["step"], rest["losses"], rest["measured"]
         progress.scores = [Score(*score) for score in rest["scores"]]
         progress.ledger.continue_from(rest["ledger"])
@@ -83,17 +85,12 @@ def part_of(tensors, kind):
     return {name.removeprefix(f"{kind}/"): value for name, value in tensors.items() if name.startswith(f"{kind}/")}
 
 
-def random_states(progress):
-    """The states of all streams that training draws from, dropout's global one included."""
-    states = {"problems": progress.problems.get_state(), "exploration": progress.exploration.get_state(),
-              "dropout": torch.get_rng_state()}
+def random_streams(progress):
+    """{name: (get, set)} of the states of all streams that training draws from, dropout's global one included."""
     device = next(progress.model.parameters()).device
-    return states | ({"dropout_cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
-
-
-def set_random_states(progress, states):
-    progress.problems.set_state(states["problems"])
-    progress.exploration.set_state(states["exploration"])
-    torch.set_rng_state(states["dropout"])
-    if "dropout_cuda" in states:
-        torch.cuda.set_rng_state(states["dropout_cuda"], next(progress.model.parameters()).device)
+    dropout = {"cpu": (torch.get_rng_state, torch.set_rng_state),
+               "cuda": (partial(torch.cuda.get_rng_state, device), partial(torch.cuda.set_rng_state, device=device)),
+               "mps": (torch.mps.get_rng_state, torch.mps.set_rng_state)}[device.type]
+    return {"problems": (progress.problems.get_state, progress.problems.set_state),
+            "exploration": (progress.exploration.get_state, progress.exploration.set_state),
+            "dropout" if device.type == "cpu" else f"dropout_{device.type}": dropout}

@@ -3,7 +3,10 @@
 import io
 from pathlib import Path
 
+import matplotlib.style
+
 from . import figures
+from .drawing import STYLE
 from .ladder import LADDER
 from .statistics import SEEDS_FOR_INTERVAL, over_seeds
 from .store import written_whole
@@ -56,7 +59,8 @@ def performance_across_tasks(table, profile):
 
 def addition_by_architecture(table, profile):
     rows = at_the_end(select(table, profile, task="addition", metric=["character", "sequence"]))
-    return rows, with_chance(over_seeds(rows, ["rung", "metric"]), rows)
+    points = with_chance(over_seeds(rows, ["rung", "metric"]), rows)
+    return rows, points.assign(chance=points["chance"].where(points["metric"] == "character"))  # a character's, not a sum's
 
 
 def accuracy_by_position(table, profile):
@@ -99,10 +103,11 @@ def note(rows):
     problems = first["count"] // positions
     spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL
               else "fewer than five seeds: no intervals, no ranking")
-    careful = (first.problems, first.decoding) == ("unseen", "greedy")
+    protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"
+    repeats = f"{least} seed" if most == 1 else (
+        f"{least if least == most else f'{least} to {most}'} seeds, each a dot or thin line beside their mean")
     return (f"{first.profile} profile: {tasks}; width {first.width}, {first.budget} block passes\n"
-            f"{'careful' if careful else 'published'} protocol: {first.decoding}, {problems} {first.problems} problems; "
-            f"{least if least == most else f'{least} to {most}'} seed{'s, each a dot or thin line' if most > 1 else ''}; {spread}; dashed: chance")
+            f"{protocol} protocol: {first.decoding}, {problems} {first.problems} problems; {repeats}; {spread}; dashed: chance")
 
 
 def result_figure(stem, table, profile):
@@ -115,7 +120,7 @@ def show(figure, alt):
     """The figure as a picture in a notebook, with its alternative text."""
     import IPython.display  # an extra: only notebooks need it
 
-    with io.BytesIO() as png, figures.matplotlib.style.context(["default", figures.STYLE]):
+    with io.BytesIO() as png, matplotlib.style.context(["default", STYLE]):
         figure.savefig(png, format="png", metadata={"Software": None}, dpi=110)
         IPython.display.display({"image/png": png.getvalue(), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}})
 
@@ -129,6 +134,6 @@ def save(figure, rows, stem, folder):
         return
     folder = Path(folder)
     for kind, metadata in ("svg", {"Date": None}), ("png", {"Software": None}):
-        with written_whole(folder / f"{stem}.{kind}") as part, figures.matplotlib.style.context(["default", figures.STYLE]):
-            figure.savefig(part, format=kind, metadata=metadata, dpi=150)
+        with written_whole(folder / f"{stem}.{kind}") as part, matplotlib.style.context(["default", STYLE]):
+            figure.savefig(part, format=kind, metadata=metadata, dpi=170)
     write(rows, folder / "data" / f"{stem}.csv")

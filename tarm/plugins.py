@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from .ladder import LADDER
@@ -39,7 +40,7 @@ def add(registry, entry, kind):
 def load_plugins():
     """Run the files that the variable names, each once; they register what they define.
 
-    Raises ValueError for a file that is not there.
+    Raises ValueError for a file that is not there, cannot be read as Python, or fails.
     """
     for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
         path = Path(name).resolve()
@@ -50,4 +51,15 @@ def load_plugins():
             raise ValueError(f"plugin {path} does not exist: {VARIABLE} and --plugin take Python files")
         spec = importlib.util.spec_from_file_location(module, path)
         sys.modules[module] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[module])
+        try:
+            spec.loader.exec_module(sys.modules[module])
+        except Exception as error:  # whatever a user's file may do wrong
+            del sys.modules[module]
+            raise ValueError(f"plugin {path} {failure(error, path)}") from error
+
+
+def failure(error, path):
+    """One line on an error that a file raised, with the line of the file where that is known."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    place = f" in line {lines[-1]}" if lines else ""
+    return f"failed{place}: {type(error).__name__}: {' '.join(str(error).split())}"

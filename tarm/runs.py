@@ -7,7 +7,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 
 from .architecture import Architecture, at_least, choose
 from .budget import PUBLISHED_BUDGET
-from .tasks import TASKS
+from .tasks import TASKS, VOCABULARY
 
 BETAS = (0.9, 0.999)  # of AdamW, the same in every run
 
@@ -35,6 +35,9 @@ class Run(Architecture):
         for field in ("length", "training_steps", "batch"):
             at_least(1, field, getattr(self, field))
         at_least(0, "seed", self.seed)
+        if self.vocabulary < len(VOCABULARY):
+            raise ValueError(f"vocabulary={self.vocabulary} has no room for the {len(VOCABULARY)} characters of the tasks: "
+                             f"it must be {len(VOCABULARY)} or more; leave it out")
         for field in ("learning_rate", "eps", "weight_decay"):
             if not 0 <= getattr(self, field) < math.inf:
                 raise ValueError(f"{field}={getattr(self, field)} is not a number from 0 on")

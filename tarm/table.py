@@ -3,6 +3,7 @@
 import gzip
 
 import pandas as pd
+from filelock import FileLock
 
 from .evaluation import metrics
 from .runs import run_from
@@ -50,3 +51,10 @@ def read(root):
         if path.exists():
             return pd.read_csv(path, keep_default_na=False)
     raise ValueError(f"{root} holds no results.csv: `python -m tarm sweep` makes it")
+
+
+def refresh(store):
+    """Write a store's results.csv anew from its records, one process at a time."""
+    store.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(store.root / "results.lock"):
+        write(tidy(store.records()), store.root / "results.csv")

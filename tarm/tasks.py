@@ -25,8 +25,8 @@ def encode(text):
 
 
 def decode(ids):
-    """Ids (T,) -> text."""
-    return "".join(VOCABULARY[i] for i in ids.tolist())
+    """Ids (T,) -> text; ids beyond the vocabulary, which a larger one of a model allows, become `?`."""
+    return "".join(VOCABULARY[i] if i < len(VOCABULARY) else "?" for i in ids.tolist())
 
 
 class Problems(NamedTuple):

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from tarm import LADDER, commands, gallery
-from tarm.__main__ import main, parser
+from tarm import LADDER, TASKS, commands, gallery
+from tarm.architecture import CHOICES
+from tarm.__main__ import main
 from tarm.store import COMMITTED, Store
 from tarm.sweep import explain
 from tarm.studies import jobs
@@ -98,6 +99,28 @@ def test_generate_prints_a_completion(tarm, options):
     assert tarm(line)[1] == out
 
 
+def test_generate_says_where_the_prompt_has_other_lengths_than_the_training(tarm):
+    """The run was trained on 4 digits. What stands after the last sign is an answer begun, not an operand."""
+    for prompt, said in {"1234|": None, "1234|12": None, "1234+1234=": None, "123": None, "12+345=": "not of 2 or 3",
+                         "12345|": "not of 5", "1234+1=": "not of 1"}.items():
+        code, out, err = tarm(f"generate {JOB.run.hash} '{prompt}'")
+        assert code == 0 and out.endswith("\n")
+        if said is None:
+            assert err == ""
+        else:
+            assert len(err.splitlines()) == 1 and "trained on operands of 4 digits" in err and said in err
+
+
+def test_a_model_of_more_characters_may_write_them(tmp_path, capsys):
+    """Of 400 characters 14 have a sign of their own, and a model hardly trained writes others too."""
+    assert main(["train", "--profile", "smoke", "--rung", "dense", "--task", "copy", "--vocabulary", "400",
+                 "--store", str(tmp_path), *ALONE]) == 0
+    record, = Store(tmp_path).records()
+    capsys.readouterr()
+    assert main(["generate", record["run"], "1234|", "--sample", "--limit", "20", "--store", str(tmp_path)]) == 0
+    assert "?" in capsys.readouterr().out
+
+
 def test_ladder_is_the_table_of_rungs(tarm):
     """Steps, passes and parameters as published (width 384, budget 24)."""
     code, out, _ = tarm("ladder")
@@ -112,6 +135,9 @@ def test_ladder_is_the_table_of_rungs(tarm):
 def test_list_names_every_run(tarm, folder):
     code, out, _ = tarm("list")
     assert code == 0
+    column = out.splitlines()[0].split().index("training_steps")
+    steps = {line.split()[0]: line.split()[column] for line in out.splitlines()[1:]}
+    assert steps[JOB.run.hash] == "4"
     assert {line.split()[0] for line in out.splitlines()[1:]} == {record["run"] for record in Store(folder).records()}
 
 
@@ -128,7 +154,7 @@ def test_list_as_json_is_an_object_a_line(tarm, folder):
 def test_export_copies_the_records_of_a_profile_and_nothing_of_other_runs(tarm, folder, tmp_path, monkeypatch):
     """Into the committed folder: the runs of the profile's lists, one of its own not, and no weights or figures."""
     committed = tmp_path / "figures" / "data"
-    monkeypatch.setattr(commands, "COMMITTED", committed)
+    monkeypatch.setattr("tarm.commands.keeping.COMMITTED", committed)
     own = replace(JOB.run, width=8)
     Store(folder).save(own, JOB.schedule, train(own, JOB.schedule), "cpu", "")
     code, out, _ = tarm("export --profile smoke")
@@ -144,7 +170,7 @@ def test_export_copies_the_records_of_a_profile_and_nothing_of_other_runs(tarm, 
 def test_export_of_the_cpu_profile_draws_what_is_committed(tmp_path, monkeypatch):
     """The committed table and figures' rows are what the committed records give."""
     again = tmp_path / "figures" / "data"
-    monkeypatch.setattr(commands, "COMMITTED", again)
+    monkeypatch.setattr("tarm.commands.keeping.COMMITTED", again)
     shutil.copytree(COMMITTED / "records", again / "records")
     assert main(["export", "--profile", "cpu", "--store", str(COMMITTED)]) == 0
     names = ["results.csv.gz", *(f"{stem}.csv" for stem in gallery.RESULTS)]
@@ -178,8 +204,8 @@ def test_dry_run_estimates_and_trains_nothing(tarm, folder):
 
 
 def test_minutes_save_and_leave(tmp_path, capsys):
-    """No time at all: nothing is finished, and that is said, without an error."""
-    assert main(["sweep", "--profile", "smoke", "--rung", "universal,ar_trm", "--task", "copy", "--minutes", "0",
+    """Next to no time: nothing is finished, and that is said, without an error."""
+    assert main(["sweep", "--profile", "smoke", "--rung", "universal,ar_trm", "--task", "copy", "--minutes", "1e-9",
                  "--store", str(tmp_path), *ALONE]) == 0
     assert "2 runs: 0 there, 0 trained now, 2 left" in capsys.readouterr().out
 
@@ -228,6 +254,7 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):
     ("generate RUN 12a", "'a' is not in the vocabulary"),
     ("generate RUN ''", "prompt is empty"),
     ("generate RUN 12| --limit -1", "limit"),
+    ("generate RUN 12| --limit 0 --sample", "limit=0"),
     ("generate RUN " + "1" * 40, "context of 32"),
     ("ladder --heads 5", "heads=5"),
     ("ladder --budget 7", "nearest budgets are 6 or 8"),
@@ -244,6 +271,12 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):
     ("train --profile smoke --rung universal --task copy --step-embeddings maybe", "maybe"),
     ("train --profile smoke --rung dual_ut --task copy --budget 7", "nearest budgets are 6 or 8"),
     ("train --profile tiny --rung dense --task copy", "tiny"),
+    ("train --profile smoke --rung dense --task copy --vocabulary 5", "vocabulary=5 .* 14 or more"),
+    ("train --profile smoke --rung dense --task copy --minutes -1", "--minutes: '-1' is not a positive number"),
+    ("train --profile smoke --rung dense --task copy --save-every 0", "--save-every: '0'"),
+    ("sweep --profile smoke --rung dense --minutes 0 --dry-run", "--minutes: '0'"),
+    ("sweep --profile smoke --rung dense --save-every nan", "--save-every: 'nan'"),
+    ("figures --profile smoke --minutes soon", "--minutes: 'soon'"),
     ("train --rung dense", "--task"),
     ("notebooks --parameter profil=smoke", "has a parameter profil:"),
     ("notebooks --parameter profile", "profile"),
@@ -252,9 +285,8 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):
 ])
 def test_a_mistake_is_answered_with_one_line(tarm, line, words):
     code, out, err = tarm(line.replace("RUN", JOB.run.hash).replace("|", "'|'"))
-    assert code in (1, 2)
-    message = err.strip().splitlines()[-1] if code == 2 else err.strip()  # argparse prints the usage before
-    assert "\n" not in message and re.search(words, message), err
+    message = err.strip()
+    assert code in (1, 2) and "\n" not in message and re.search(words, message), err
     assert not re.match("tarm: (invalid literal|Trying to create|dictionary update)", message)  # Python's own words
 
 
@@ -265,7 +297,15 @@ def test_damaged_weights_are_answered_with_one_line(tarm, folder, tmp_path):
     assert main(["evaluate", JOB.run.hash, "--store", str(tmp_path / "copy")]) == 1
 
 
-
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_help_shows_what_a_field_may_be_and_where_its_value_comes_from(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for allowed in *CHOICES.values(), LADDER, TASKS:
+        assert ", ".join(allowed) in text
+    if command == "train":
+        assert "has the value that the profile gives it" in text and "--width VALUE published: 384" in text
 
 
 def test_help_names_every_command(capsys):

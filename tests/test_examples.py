@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-from tarm import commands
 from tarm.__main__ import main, parser
 from tarm.store import COMMITTED, Store
 from tarm.studies import jobs
@@ -37,7 +36,7 @@ def test_example_works(name, made, tmp_path, monkeypatch, capsys):
     shutil.copytree(made, here)
     monkeypatch.chdir(here)
     monkeypatch.delenv("TARM_STORE", raising=False)
-    monkeypatch.setattr(commands, "COMMITTED", here / "figures" / "data")
+    monkeypatch.setattr("tarm.commands.keeping.COMMITTED", here / "figures" / "data")
     assert shlex.split(EXAMPLES[name])[0] == name
     assert main(shlex.split(EXAMPLES[name])) == 0, capsys.readouterr().err
     assert capsys.readouterr().out

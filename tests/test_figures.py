@@ -1,6 +1,7 @@
 """Every figure is drawn from a table, says what it shows, and comes out the same twice."""
 
 from dataclasses import asdict
+from itertools import combinations
 
 import matplotlib
 import pandas as pd
@@ -8,8 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from tarm import LADDER, figures, gallery, table
+from tarm.drawing import CHANCE, spread
 from tarm.evaluation import DECODINGS, PROBLEMS, Score
 from tarm.placement import compute_placement
+from tarm.store import COMMITTED
 from tarm.studies import jobs
 from tarm.tasks import TASKS
 
@@ -108,6 +111,74 @@ def test_rows_that_are_not_there_are_an_error_that_names_them(one_seed, asked, w
     profile, values = asked
     with pytest.raises(ValueError, match=f"no row with .*{words}.*: .*python -m tarm sweep --profile {profile}"):
         gallery.select(one_seed, profile, **values)
+
+
+def test_chance_is_shown_for_what_it_is_chance_of(one_seed):
+    """Of a character of the sum, not of a whole sum: there is a dashed line in the one panel only."""
+    _, points, figure = gallery.result_figure("addition_by_architecture", one_seed, "smoke")
+    assert points.groupby("metric")["chance"].nunique().to_dict() == {"character": 1, "sequence": 0}
+    assert {ax.get_title(): len(chance_lines(ax)) for ax in figure.axes} == {"characters": 1, "whole sums": 0}
+
+
+# What is written stays clear of itself, of the lines of chance, and of the figure's edge.
+
+
+def chance_lines(artist):
+    return [line for line in artist.findobj(matplotlib.lines.Line2D) if line.get_color() == CHANCE["color"]]
+
+
+def texts(figure):
+    """{text: its box in pixels} of everything written in a figure; where a text stands twice, (text, n)."""
+    figure.draw_without_rendering()
+    drawn = [text for text in figure.findobj(matplotlib.text.Text) if text.get_visible() and text.get_text().strip()]
+    return {(text.get_text(), n): text.get_window_extent() for n, text in enumerate(drawn)}
+
+
+def overlaps(figure):
+    boxes, lines = texts(figure), [(line.get_transform().transform_path(line.get_path())) for line in chance_lines(figure)]
+    pairs = [(a, b) for (a, one), (b, two) in combinations(boxes.items(), 2)
+             if min(one.x1, two.x1) - max(one.x0, two.x0) > 1 and min(one.y1, two.y1) - max(one.y0, two.y0) > 1]
+    crossed = [text for text, box in boxes.items() for line in lines if line.intersects_bbox(box, filled=False)]
+    outside = [text for text, box in boxes.items()
+               if not (box.x0 > -1 and box.y0 > -1 and box.x1 < figure.bbox.x1 + 1 and box.y1 < figure.bbox.y1 + 1)]
+    return pairs, crossed, outside
+
+
+@pytest.mark.parametrize("stem", gallery.RESULTS)
+@pytest.mark.parametrize("profile", ["one seed", "all alike", "committed"])
+def test_nothing_written_overlaps(one_seed, stem, profile):
+    """Where all rungs are alike, or all at chance, their names have to make room for each other."""
+    results = {"one seed": one_seed, "all alike": one_seed.assign(value=1.0),
+               "committed": table.read(COMMITTED)}[profile]
+    figure = gallery.result_figure(stem, results, "cpu" if profile == "committed" else "smoke")[2]
+    assert texts(figure)
+    assert overlaps(figure) == ([], [], [])
+
+
+def test_nothing_written_overlaps_in_the_figures_of_the_chapters(placement):
+    assert overlaps(figures.compute_placement(placement, "one batch")) == ([], [], [])
+    rows = pd.read_csv(COMMITTED / "supervised_characters.csv", dtype={"character": str}, keep_default_na=False)
+    assert overlaps(figures.supervised_characters(rows, "one problem")) == ([], [], [])
+
+
+def test_overlaps_are_found():
+    """Else the tests above would pass on anything."""
+    figure = Figure()
+    ax = figure.subplots()
+    ax.text(0.5, 0.5, "one"), ax.text(0.52, 0.5, "two"), ax.text(3, 0.2, "far")
+    ax.axhline(0.51, **CHANCE)
+    pairs, crossed, outside = overlaps(figure)
+    assert [{a, b} for (a, _), (b, _) in pairs] == [{"one", "two"}]
+    assert [text for text, _ in crossed] == ["one", "two"] and [text for text, _ in outside] == ["far"]
+
+
+@pytest.mark.parametrize("heights, expected", [
+    ([0.2, 0.5], [0.2, 0.5]),                        # room enough
+    ([0.5, 0.5], [0.45, 0.55]),                      # side by side around their mean
+    ([0.0, 0.0, 0.2], [0.05, 0.15, 0.25]),           # from the edge on, and the third moved by the two
+    ([1.0, 1.0], [0.85, 0.95])])
+def test_names_are_moved_apart_as_little_as_need_be(heights, expected):
+    assert spread(heights, [0.1] * len(heights), 0, 1) == pytest.approx(expected)
 
 
 # Compute placement.

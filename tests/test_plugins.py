@@ -3,19 +3,23 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tarm import gallery
+
 PROJECT = Path(__file__).parent.parent
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the README's two files in it."""
-    blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     task, = (block for block in blocks if "register_task" in block)
     rung, = (block for block in blocks if "register_rung" in block)
     assert all(len(block.splitlines()) <= 20 for block in (task, rung))
@@ -31,25 +35,42 @@ def tarm(folder, *words):
                           env=os.environ | {"TARM_STORE": str(folder / "store")})
 
 
-def test_they_are_trained_listed_and_drawn(folder):
+def test_they_are_trained_and_listed(folder):
     trained = tarm(folder, "sweep", "--profile", "smoke", "--task", "sort", "--rung", "recall,iterative")
     assert trained.returncode == 0, trained.stderr
     runs = [json.loads(line) for line in tarm(folder, "list", "--json").stdout.splitlines()]
     assert {(run["rung"], run["task"]) for run in runs} == {("recall", "sort"), ("iterative", "sort")}
 
-    script = """
-import sys; from pathlib import Path
-from tarm import gallery, table
-rows, points, figure = gallery.result_figure("performance_across_tasks", table.read(Path("store")), "smoke")
-gallery.save(figure, rows, "it", Path("."))
-print(sorted(set(rows["rung"])), points["chance"].between(0.1, 0.6).all())
-"""
-    drawn = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True,
-                           env=os.environ | {"TARM_PLUGINS": os.pathsep.join(["my_task.py", "my_rung.py"])})
-    assert drawn.returncode == 0, drawn.stderr
-    assert drawn.stdout.strip() == "['iterative', 'recall'] True"
+
+def test_the_readmes_command_draws_every_rung_and_the_new_one(folder):
+    """As it stands there, in a folder that holds the file and nothing else."""
+    (folder / "my_task.py").unlink()
+    line, = re.findall(r"^python -m (tarm --plugin my_rung\.py figures .*)$", README, re.MULTILINE)
+    environment = {name: value for name, value in os.environ.items() if name not in ("TARM_STORE", "TARM_PLUGINS")}
+    done = subprocess.run([sys.executable, "-m", *shlex.split(line)], cwd=folder, capture_output=True, text=True,
+                          env=environment)
+    assert done.returncode == 0, done.stderr
+    drawn = folder / ".tarm" / "figures" / "smoke"
+    names = {path.stem: re.findall(r"<!-- (.*) -->", path.read_text(encoding="utf-8")) for path in drawn.glob("*.svg")}
+    assert set(gallery.RESULTS) | set(gallery.DRAWN_BY_CHAPTERS) == set(names)
+    new = {"Recall", "Recall Transformer"}
+    assert [stem for stem, texts in names.items() if not new & set(texts)] == ["supervised_characters"]
     assert "Recall Transformer" not in (PROJECT / "tarm" / "ladder" / "__init__.py").read_text(encoding="utf-8")
-    assert (folder / "it.svg").exists()
+
+
+@pytest.mark.parametrize("content, words", [
+    ("import tarm\ndef write(:\n", "SyntaxError: invalid syntax .*line 2"),
+    ("import tarm\nimport nowhere\n", "in line 2: ModuleNotFoundError: No module named 'nowhere'"),
+    ("def half():\n    raise RuntimeError('a\\nb')\n\nhalf()\n", "in line 2: RuntimeError: a b")])
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_file_that_fails_is_one_line(tmp_path, content, words, by):
+    """It names the file, its line and the error; nothing of Python's traceback."""
+    (tmp_path / "broken.py").write_text(content, encoding="utf-8")
+    option = ["--plugin", "broken.py"] if by == "option" else []
+    done = subprocess.run([sys.executable, "-m", "tarm", *option, "ladder"], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | ({} if option else {"TARM_PLUGINS": "broken.py"}))
+    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert re.search(rf"^tarm: plugin .*broken\.py failed.*{words}", done.stderr), done.stderr
 
 
 def test_a_taken_key_and_a_missing_file_are_refused(folder):

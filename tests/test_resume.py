@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from tarm.checkpoint import Keeper
+from tarm.checkpoint import Keeper, random_streams
 from tarm.runs import Run, Schedule
 from tarm.store import Store
-from tarm.training import Stopped, train
+from tarm.training import Progress, Stopped, train
 
 SWEEP = '''
 import sys
@@ -152,3 +154,13 @@ def test_a_file_that_cannot_be_continued_is_refused_by_name(content, tmp_path):
         schedule = SCHEDULE
     with pytest.raises(ValueError, match=r"it\.safetensors.*remove it to start anew"):
         train(RUN, schedule, keeper=Keeper(path, RUN, schedule))
+
+
+@pytest.mark.parametrize("device, name", [("cpu", "dropout"), ("cuda:1", "dropout_cuda"), ("mps", "dropout_mps")])
+def test_every_device_has_a_stream_that_dropout_draws_from(device, name):
+    """Beside the two of a run's own, whatever the device of its model; no device is touched."""
+    progress = Progress(RUN, "cpu")
+    progress.model = SimpleNamespace(parameters=lambda: iter([SimpleNamespace(device=torch.device(device))]))
+    streams = random_streams(progress)
+    assert set(streams) == {"problems", "exploration", name}
+    assert all(callable(get) and callable(restore) for get, restore in streams.values())

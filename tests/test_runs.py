@@ -4,7 +4,7 @@ from dataclasses import asdict, fields, replace
 
 import pytest
 
-from tarm import LADDER, TASKS
+from tarm import LADDER, TASKS, Architecture
 from tarm.runs import Run, Schedule, run_from
 from tarm.profiles import PROFILES
 from tarm.studies import jobs, place
@@ -71,6 +71,14 @@ def test_a_run_survives_its_configuration(run):
 def test_a_configuration_with_an_unknown_field_is_an_error():
     with pytest.raises(ValueError, match="unknown fields depth, warmup"):
         run_from({"rung": "dense", "task": "copy", "warmup": 1, "depth": 2})
+
+
+def test_a_vocabulary_too_small_for_the_tasks_is_refused():
+    """Their 10 digits, 3 signs and newline are 14 characters; a bare architecture may have fewer."""
+    assert Architecture(rung="dense", vocabulary=13).vocabulary == 13
+    assert Run(rung="dense", task="copy", vocabulary=14).vocabulary == 14
+    with pytest.raises(ValueError, match="vocabulary=13 .* 14 or more"):
+        Run(rung="dense", task="copy", vocabulary=13)
 
 
 def test_when_a_run_is_evaluated():

@@ -1,0 +1,44 @@
+"""Commands that run the notebooks: to draw, or to test what they show."""
+
+import subprocess
+import sys
+
+from ..store import PROJECT, Store
+from ..studies import jobs
+from .options import choose_device, seed_list
+from .training import train_and_report
+
+
+def command_figures(arguments):
+    from .. import notebooks  # papermill is an extra
+
+    store, left = train_and_report(jobs(arguments.profile, "main", seed_list(arguments.seeds)), arguments)
+    if left:
+        raise RuntimeError(f"{left} runs are not finished, so nothing is drawn: the same command goes on from there")
+    run_notebooks(notebooks, arguments, store)
+    print(f"figures: {store.root / 'figures' / arguments.profile}")
+
+
+def command_notebooks(arguments):
+    from .. import notebooks
+
+    run_notebooks(notebooks, arguments, Store(arguments.store))
+
+
+def run_notebooks(notebooks, arguments, store):
+    if wrong := [pair for pair in arguments.parameter if "=" not in pair]:
+        raise ValueError(f"parameter {wrong[0]!r} has no value: write {wrong[0]}=VALUE")
+    parameters = dict(pair.split("=", 1) for pair in arguments.parameter)
+    device = choose_device(arguments.device)
+    for path, ran in notebooks.run_all(arguments.profile, device, store, arguments.notebook, parameters):
+        print(f"{path.name}: {'run' if ran else 'unchanged'}", flush=True)
+
+
+def command_test(arguments):
+    """pytest, then every notebook against the outputs it shows."""
+    strict = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval.cfg",
+              "--nbval-cell-timeout", "300", "notebooks"]
+    for words in [], strict:
+        done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=PROJECT)
+        if done.returncode:
+            raise RuntimeError(f"pytest {' '.join(words)} ended with {done.returncode}")

@@ -1,0 +1,104 @@
+"""Commands that look after a store: list, merge, rm, export."""
+
+import json
+import shutil
+
+from .. import gallery, table
+from ..evaluation import metrics
+from ..ladder import LADDER
+from ..runs import run_from
+from ..store import COMMITTED, Store, scores
+from ..studies import place
+
+
+def command_list(arguments):
+    records = Store(arguments.store).records()
+    if arguments.json:
+        for record in records:
+            print(json.dumps({"run": record["run"], **record["configuration"], **record["ledger"],
+                              "diverged_at": record["diverged_at"], "accuracy": final_accuracy(record)}))
+        return
+    print(f"{'run':12} {'rung':14} {'task':8} {'length':>6} {'training_steps':>14} {'seed':>4} {'width':>5} "
+          f"{'passes':>6} {'executed':>8} {'weighted':>8} {'trained':>7} {'accuracy':>8} {'seconds':>7}  differs from published in")
+    for record in sorted(records, key=lambda r: (r["configuration"]["task"], list(LADDER).index(
+            r["configuration"]["rung"]), r["configuration"]["seed"])):
+        run, ledger = run_from(record["configuration"]), record["ledger"]
+        accuracy = final_accuracy(record)
+        shown = "diverged" if accuracy is None else f"{accuracy:.1%}"
+        print(f"{run.hash:12} {run.rung:14} {run.task:8} {run.length:>6} {run.training_steps:>14} {run.seed:>4} "
+              f"{run.width:>5} {run.budget:>6} {ledger['executed_passes']:>8.1f} {ledger['weighted_passes']:>8.1f} "
+              f"{ledger['trained_passes']:>7.1f} {shown:>8} {ledger['training_seconds']:>7.0f}  {table.variant(run).replace('published', '-')}")
+
+
+def final_accuracy(record):
+    """Greedy character accuracy on unseen problems of the training length at the last step, or None."""
+    run = run_from(record["configuration"])
+    for score in scores(record):
+        if (score.step, score.length, score.problems, score.decoding) == (
+                run.training_steps, run.length, "unseen", "greedy"):
+            return metrics(score)["character"][0]
+    return None
+
+
+def command_merge(arguments):
+    store, other = Store(arguments.store), Store(arguments.folder)
+    if not (other.root / "records").is_dir():
+        raise ValueError(f"{other.root} is not a store: it has no folder records")
+    taken, refused = 0, []
+    for path in sorted((other.root / "records").glob("*.json")):
+        if store.record_path(path.stem).exists():
+            continue
+        try:
+            store.take(other, other.load(path.stem))
+            taken += 1
+        except ValueError as error:
+            refused.append(str(error))
+    table.refresh(store)
+    print(f"{taken} records taken from {other.root} into {store.root}, {len(refused)} refused")
+    if refused:
+        raise ValueError("; ".join(refused))
+
+
+def confirmed(question):
+    try:
+        return input(question).strip() == "y"
+    except EOFError:  # nobody is there to answer
+        return False
+
+
+def command_rm(arguments):
+    store = Store(arguments.store)
+    records = [store.find(prefix) for prefix in arguments.run]
+    for record in records:
+        print(run_from(record["configuration"]))
+    if not arguments.yes and not confirmed(f"remove these {len(records)} runs from {store.root}? [y/N] "):
+        print("nothing was removed")
+        return
+    for record in records:
+        store.remove(record["run"])
+    table.refresh(store)
+
+
+def command_export(arguments):
+    store, committed = Store(arguments.store), Store(COMMITTED)
+    taken = [record for record in store.records()
+             if place(run_from(record["configuration"]))[0] == arguments.profile]
+    if not taken:
+        raise ValueError(f"{store.root} has no finished run of profile {arguments.profile}: "
+                         f"`python -m tarm figures --profile {arguments.profile}` makes them")
+    for record in taken:
+        committed.take(store, record, weights=False)
+    whole = table.tidy(committed.records())
+    table.write(whole, COMMITTED / "results.csv.gz")
+    if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
+        for stem in gallery.RESULTS:
+            try:
+                rows, _, figure = gallery.result_figure(stem, whole, "cpu")
+            except ValueError as error:  # not all tasks have been run
+                print(f"{stem} is not drawn: {error}")
+            else:
+                gallery.save(figure, rows, stem, COMMITTED.parent)
+        for stem in gallery.DRAWN_BY_CHAPTERS:
+            for path in (store.root / "figures" / "cpu").rglob(f"{stem}.*"):
+                shutil.copyfile(path, COMMITTED.parent / path.relative_to(store.root / "figures" / "cpu"))
+    print(f"{len(taken)} records of profile {arguments.profile}, {len(whole)} rows in all: {COMMITTED}")

@@ -1,0 +1,58 @@
+"""Commands that ask a trained model, or say how large one is."""
+
+import re
+import sys
+
+from ..architecture import Architecture, at_least
+from ..decoding import complete, gumbel
+from ..evaluation import evaluate, evaluation_problems, metrics
+from ..ladder import LADDER
+from ..runs import run_from
+from ..store import Store
+from ..streams import stream, training_stream
+from .options import choose_device, whole_number
+
+
+def command_evaluate(arguments):
+    store = Store(arguments.store)
+    record = store.find(arguments.run)
+    run = run_from(record["configuration"])
+    model = store.model(record).to(choose_device(arguments.device))
+    lengths = [whole_number("lengths", part) for part in (arguments.lengths or str(run.length)).split(",")]
+    print(f"{run}\n{'length':>6} {'problems':8} {'decoding':8} {'count':>5} {'character':>9} {'sequence':>8} "
+          f"{'first':>6} {'last':>6}")
+    for length in lengths:
+        problems = evaluation_problems(run, length, arguments.problems, training_stream(run.seed))
+        for score in evaluate(model, problems, length, run.training_steps, run.seed):
+            m = {name: value for name, (value, _) in metrics(score).items()}
+            print(f"{length:>6} {score.problems:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
+                  f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
+
+
+def other_lengths(prompt, length):
+    """The lengths of a prompt's operands (digits that another character ends) that are not `length`."""
+    return sorted({len(digits) for digits in re.findall(r"\d+(?=\D)", prompt)} - {length})
+
+
+def command_generate(arguments):
+    at_least(1, "limit", arguments.limit)
+    store = Store(arguments.store)
+    record = store.find(arguments.run)
+    model = store.model(record).to(choose_device(arguments.device))
+    noise = None
+    if arguments.sample:
+        noise = gumbel((1, arguments.limit, model.architecture.vocabulary), stream(arguments.seed, "decoding"))
+    print(complete(model, arguments.prompt, arguments.limit, noise))
+    trained = run_from(record["configuration"]).length
+    if others := other_lengths(arguments.prompt, trained):
+        print(f"note: the model was trained on operands of {trained} digits, not of {' or '.join(map(str, others))} "
+              f"as in the prompt", file=sys.stderr)
+
+
+def command_ladder(arguments):
+    print(f"{'#':1} {'key':15} {'name':27} {'family':14} {'steps':>5} {'passes':>6} {'parameters':>11}  new on this rung")
+    for number, (key, rung) in enumerate(LADDER.items(), 1):
+        a = Architecture(rung=key, width=arguments.width, heads=arguments.heads, budget=arguments.budget,
+                         context=arguments.context)
+        print(f"{number:1} {key:15} {rung.name:27} {rung.family:14} {a.steps:>5} {a.budget:>6} "
+              f"{a.count_parameters():>11,}  {rung.change}")

@@ -1,0 +1,92 @@
+"""What the options of the commands may be, and what their texts mean."""
+
+import argparse
+import math
+from dataclasses import MISSING, fields
+
+import torch
+
+from ..architecture import CHOICES, choose
+from ..budget import PUBLISHED_BUDGET
+from ..ladder import LADDER
+from ..runs import Run
+from ..tasks import TASKS
+
+
+def choose_device(name):
+    """"auto" -> "cuda" or "mps" where there is one, else "cpu". Raises ValueError for one that is not there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        if torch.device(name).type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device={name!r} is not here: use cpu, or auto to take what there is") from error
+    return name
+
+
+def seed_list(text):
+    """"3" -> (0, 1, 2), a count; "0,4" or "4," -> a list."""
+    parts = [part for part in text.split(",") if part]
+    if not parts or not all(part.isdecimal() for part in parts) or parts == ["0"] and "," not in text:
+        raise ValueError(f"seeds={text!r} are none: give a count such as 3, or a list such as 0,4")
+    return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))
+
+
+def whole_number(name, text):
+    if not text.isdecimal():
+        raise ValueError(f"{name}={text!r} is not a whole number")
+    return int(text)
+
+
+def positive(text):
+    """A finite number above 0, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number: give one, or leave it out")
+    return number
+
+
+def field_value(field, text):
+    """A field of Run from text, in the field's type; ValueError names what it may not be."""
+    if field.type is bool:
+        choose(field.name, text, ("true", "false"))
+        return text == "true"
+    try:
+        return (field.type if field.type in (str, float) else int)(text)  # int | None is int
+    except ValueError as error:
+        raise ValueError(f"{field.name}={text!r} is not a number") from error
+
+
+def values(field):
+    """The values that a field of Run may have, as written on the command line; none where it is a number."""
+    return ("true", "false") if field.type is bool else (CHOICES | {"rung": LADDER, "task": TASKS}).get(field.name, ())
+
+
+def option(field):
+    return f"--{field.name.replace('_', '-')}"
+
+
+def add_filters(parser):
+    """One option per field of Run that a sweep can be narrowed by."""
+    for field in fields(Run):
+        if field.name != "seed":
+            listed = f" ({', '.join(values(field))})" if values(field) else ""
+            parser.add_argument(option(field), metavar="A,B", help=f"only runs with this {field.name}{listed}")
+
+
+def add_run_options(parser):
+    """One option per field of Run, with the published value where there is one."""
+    group = parser.add_argument_group("fields of the run", "One that is left out has the value that the profile gives it, "
+                                      "and the published one where the profile gives none (tarm/profiles.py).")
+    own = {"budget": f"published: {PUBLISHED_BUDGET}", "steps": "in place of the budget", "seed": "default: 0"}
+    for field in fields(Run):
+        required = field.default is MISSING
+        default = str(field.default).lower() if field.type is bool else field.default
+        text = "required" if required else own.get(field.name, f"published: {default}")
+        listed = f"; one of {', '.join(values(field))}" if values(field) else ""
+        group.add_argument(option(field), required=required, metavar="VALUE", help=text + listed)

@@ -1,0 +1,81 @@
+"""Commands that train: one run, or the list of a study."""
+
+import shlex
+from dataclasses import fields, replace
+from pathlib import Path
+
+import torch
+
+from .. import table
+from ..architecture import choose
+from ..profiles import PROFILES
+from ..runs import Run
+from ..store import Store
+from ..studies import STUDIES, Job, jobs
+from ..sweep import seconds_per_step, sweep
+from ..tasks import TASKS
+from .options import choose_device, field_value, seed_list
+
+
+def train_and_report(these, arguments):
+    """Run jobs in the store given, rewrite its table, and say what there is now."""
+    store, device = Store(arguments.store), choose_device(arguments.device)
+    # paths of this machine mean nothing on another: their last part says enough
+    words = [Path(word).name if Path(word).is_absolute() else word for word in arguments.words]
+    command = "python -m tarm " + shlex.join(words)
+    print(f"device: {device}", flush=True)
+    there = sum(store.has(job.run) for job in these)
+    try:
+        done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
+                     arguments.save_every, arguments.recompute)
+    finally:
+        table.refresh(store)
+    print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} trained now, {done.left} left, "
+          f"{len(done.failed)} failed: {store.root}")
+    if done.failed:
+        raise RuntimeError(f"{len(done.failed)} runs failed, the first: {done.failed[0]}")
+    return store, done.left
+
+
+def command_train(arguments):
+    given = {field.name: field_value(field, text) for field in fields(Run)
+             if (text := getattr(arguments, field.name)) is not None}
+    choose("task", arguments.task, TASKS)
+    setting = PROFILES[arguments.profile][arguments.task]
+    base = setting.fields if not {"budget", "steps"} & set(given) else {
+        name: value for name, value in setting.fields.items() if name != "budget"}
+    run = Run(**base | given)
+    schedule = setting.schedule
+    if run.length not in schedule.lengths:
+        schedule = replace(schedule, lengths=(run.length,), final_lengths=())
+    train_and_report([Job(run, schedule)], arguments)
+
+
+def command_sweep(arguments):
+    filters = {field.name: [field_value(field, text) for text in given.split(",")] for field in fields(Run)
+               if field.name != "seed" and (given := getattr(arguments, field.name))}
+    profiles = STUDIES[arguments.study].profiles
+    profile = arguments.profile or ("cpu" if "cpu" in profiles else profiles[0])
+    these = jobs(profile, arguments.study, seed_list(arguments.seeds), **filters)
+    if arguments.dry_run:
+        return list_with_estimate(these, arguments)
+    train_and_report(these, arguments)
+
+
+def list_with_estimate(these, arguments):
+    """Say what a sweep would train, and how long that takes going by a few steps of each kind."""
+    store, device = Store(arguments.store), choose_device(arguments.device)
+    torch.set_num_threads(arguments.threads or 1)
+    per_step, total = {}, 0.0
+    for job in these:
+        if store.has(job.run):
+            print(f"{'there':>7}  {job.run}")
+            continue
+        kind = replace(job.run, seed=0, steps=None)
+        if kind not in per_step:
+            per_step[kind] = seconds_per_step(kind, device)
+        hours = per_step[kind] * job.run.training_steps / 3600
+        total += hours
+        print(f"{hours:>5.2f} h  {job.run}", flush=True)
+    print(f"{total:.2f} hours of training on one {device} process of {torch.get_num_threads()} threads, "
+          f"from 2 measured steps each; evaluation comes on top")
