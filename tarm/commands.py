@@ -150,6 +150,20 @@ def command_notebooks(arguments):
     run_notebooks(notebooks, arguments, Store(arguments.store))
 
 
+def command_site(arguments):
+    from . import notebooks, site
+
+    paths = notebooks.numbered()
+    if arguments.profile:
+        folder = Store(arguments.store).root / "notebooks" / arguments.profile
+        paths = [folder / path.name for path in paths]
+        if missing := [path.name for path in paths if not path.exists()]:
+            raise ValueError(f"{folder} lacks {', '.join(missing)}: "
+                             f"`python -m tarm notebooks --profile {arguments.profile}` makes them")
+    pages = site.build(paths, arguments.out)
+    print(f"{len(pages)} pages: {arguments.out / 'index.html'}")
+
+
 def run_notebooks(notebooks, arguments, store):
     if wrong := [pair for pair in arguments.parameter if "=" not in pair]:
         raise ValueError(f"parameter {wrong[0]!r} has no value: write {wrong[0]}=VALUE")
