@@ -19,6 +19,7 @@ def mathml(formula, display="inline"):
     try:
         made = convert(formula.replace("{aligned}", "{align*}"), display=display)
         made = re.sub(r"\\([_%#$])", r"\1", made)  # escapes in \text, which it leaves alone
+        made = re.sub(r"<mo>(\.|&#x0002E;|&#x02026;)</mo>", r"<mi>\1</mi>", made)  # dots: no space around them
         for element in ElementTree.fromstring(made).iter():
             if len(element) != ARGUMENTS.get(element.tag.rpartition("}")[2], len(element)):
                 raise ValueError("an argument is missing")
@@ -31,6 +32,9 @@ def mathml(formula, display="inline"):
 
 class Renderer(IPythonRenderer):
     """Tables and displayed formulas get boxes of their own, to scroll in; headings the names that Jupyter gives them."""
+
+    def text(self, text):
+        return re.sub(r"(?<=\d) (?=%)", "\u00a0", super().text(text))  # a number and its % stay on one line
 
     def inline_math(self, body):
         return mathml(body)

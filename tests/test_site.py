@@ -120,6 +120,7 @@ def test_chapters_are_listed_on_every_page_and_opened_on_the_first(small):
         links = read(page).select("#contents > ol > li > a")
         assert [link.text for link in links] == ["1 · First, and x2", "2 · Second"]
     listed = read(small / "index.html").select_one(".chapters li")
+    assert read(small / "01-first.html").select_one("#contents > a")["href"] == "index.html"
     assert listed.a["href"] == "01-first.html" and listed.p.text.startswith("The opening of the second. See code")
     assert read(small / "01-first.html").select_one("[rel=next]")["href"] == "02-second.html"
     assert read(small / "02-second.html").select_one("[rel=prev]")["href"] == "01-first.html"
@@ -155,6 +156,7 @@ def test_every_formula_is_mathml(site, project):
 
 def test_what_a_formula_becomes():
     assert mathml("x_1") == '<math display="inline"><mrow><msub><mi>x</mi><mn>1</mn></msub></mrow></math>'
+    assert mathml(r"\dots.") == '<math display="inline"><mrow><mi>&#x02026;</mi><mi>&#x0002E;</mi></mrow></math>'
     assert mathml(r"\text{a\_b}", "block") == '<math display="block"><mrow><mtext>a_b</mtext></mrow></math>'
 
 
