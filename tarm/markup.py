@@ -9,6 +9,8 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 ARGUMENTS = {"mfrac": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "mroot": 2, "msubsup": 3, "munderover": 3}
 
+SENTENCE = re.compile(r'\(?<math display="inline">(?:(?!</math>).)*</math>[.,;:!?)]+')  # a formula and the signs that stay on its line
+
 
 def mathml(formula, display="inline"):
     """A formula in LaTeX -> a <math> element; display: "inline" or "block".
@@ -54,7 +56,8 @@ class Renderer(IPythonRenderer):
 
 def markdown(text):
     """Markdown -> HTML. Raises ValueError for a formula that cannot be read."""
-    return MarkdownWithMath(renderer=Renderer(escape=False)).render(text)
+    html = MarkdownWithMath(renderer=Renderer(escape=False)).render(text)
+    return SENTENCE.sub(r'<span class="whole">\g<0></span>', html)
 
 
 def plain(html):

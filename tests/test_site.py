@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from browser import Browser, executable
 from tarm.__main__ import main
-from tarm.markup import mathml
+from tarm.markup import markdown, mathml
 from tarm.notebooks import NOTEBOOKS, numbered
 from tarm.site import build
 
@@ -155,6 +155,7 @@ def test_every_formula_is_mathml(site, project):
 
 
 def test_what_a_formula_becomes():
+    assert re.sub("<math.*?</math>", "M", markdown("$x$ a ($x$). b, $y$")) == '<p>M a <span class="whole">(M).</span> b, M</p>\n'
     assert mathml("x_1") == '<math display="inline"><mrow><msub><mi>x</mi><mn>1</mn></msub></mrow></math>'
     assert mathml(r"\dots.") == '<math display="inline"><mrow><mi>&#x02026;</mi><mi>&#x0002E;</mi></mrow></math>'
     assert mathml(r"\text{a\_b}", "block") == '<math display="block"><mrow><mtext>a_b</mtext></mrow></math>'
