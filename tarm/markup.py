@@ -9,7 +9,8 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 ARGUMENTS = {"mfrac": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "mroot": 2, "msubsup": 3, "munderover": 3}
 
-SENTENCE = re.compile(r'\(?<math display="inline">(?:(?!</math>).)*</math>[.,;:!?)]+')  # a formula and the signs that stay on its line
+# A formula in a sentence, and the signs that stay on its line.
+SENTENCE = re.compile(r'\(?<math display="inline">(?:(?!</math>).)*</math>[.,;:!?)]+')
 
 
 def mathml(formula, display="inline"):
@@ -66,7 +67,7 @@ def plain(html):
 
 
 def opening(text, otherwise):
-    """Of a text in Markdown: its first heading as plain text, or `otherwise`; and the paragraph after it, HTML without links."""
+    """A text's first heading, as plain text, or `otherwise`; and the paragraph after it, as HTML without links."""
     html = markdown(text)
     title = re.search(r"<h\d[^>]*>(.*?)</h\d>", html, re.DOTALL)
     first = re.compile(r"<p>(.*?)</p>", re.DOTALL).search(html, title.end() if title else 0)

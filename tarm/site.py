@@ -105,8 +105,7 @@ class Site:
             (self.folder / page).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, self.folder / page)
         elif file.suffix == ".md":
-            with naming(file):
-                self.write(page, name, self.text(file, page, file.read_text(encoding="utf-8")))
+            self.write(page, name, self.text(file, page, file.read_text(encoding="utf-8")))
         else:
             code = highlight(file.read_text(encoding="utf-8"), lexer(file), HtmlFormatter())
             self.write(page, name, f"<h1>{escape(name)}</h1>\n{code}")
@@ -119,7 +118,8 @@ class Site:
         self.write("index.html", title, self.template("home.html.j2").render(
             title=title, opening=first, chapters=self.chapters, readme=self.place(readme)))
         while waiting := [file for file in self.shown if not (self.folder / self.shown[file]).exists()]:
-            self.write_file(waiting[0], self.shown[waiting[0]])
+            with naming(waiting[0]):
+                self.write_file(waiting[0], self.shown[waiting[0]])
         for name in "style.css", "theme.js":
             shutil.copyfile(TEMPLATE / name, self.folder / name)
 

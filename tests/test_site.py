@@ -54,7 +54,8 @@ def project(tmp_path_factory):
     (folder / "pixel.png").write_bytes(base64.b64decode(PIXEL))
     picture = new_output("display_data", {"image/png": PIXEL, "text/plain": ""}, metadata={"image/png": {"alt": 'a "dot"'}})
     outputs = [picture, new_output("display_data", {"text/html": SLIDER}), new_output("stream", text="z" * 300 + "\n"),
-               new_output("display_data", {"text/markdown": "```python\nz = 3\n```"}), new_output("display_data", {"text/latex": "$q$"})]
+               new_output("display_data", {"text/markdown": "```python\nz = 3\n```"}),
+               new_output("display_data", {"text/latex": "$q$"})]
     cells = [new_markdown_cell(TEXT), new_code_cell("x = 1  # " + "long " * 60, execution_count=1, outputs=outputs)]
     nbformat.write(new_notebook(cells=cells), folder / "notebooks" / "01-first.ipynb")
     cells = [new_markdown_cell("# 2 · Second\n\n## All the rest\n\nBack to [1](01-first.ipynb).")]
