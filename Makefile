@@ -1,8 +1,9 @@
 ## make figures     train the runs that .tarm/ lacks, then draw every figure; plain `make` does this too
 ## make test        run the tests, then every notebook against the outputs it shows
+## make site        the notebooks as web pages in site/; with PROFILE=..., as run with that profile
 ## make lab         open the first notebook
 ## make export      write the trained runs of PROFILE out of .tarm/
-## make clean       remove .venv and caches, keep the trained runs
+## make clean       remove .venv, site/ and caches, keep the trained runs
 ## make distclean   remove .tarm/, the trained runs, as well (asks first, unless YES=1)
 ##
 ## Variables and their defaults, changed as in `make figures PROFILE=smoke`:
@@ -39,13 +40,16 @@ endif
 unexport JUPYTER_PATH
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: figures test lab export clean distclean help
+.PHONY: figures test site lab export clean distclean help
 
 figures: $(ENV)
 	$(PY) -m tarm figures --profile $(PROFILE) --device $(DEVICE) --seeds $(SEEDS) $(if $(JOBS),--jobs $(JOBS))
 
 test: $(ENV)
 	$(PY) -m tarm test
+
+site: $(ENV)
+	$(PY) -m tarm site $(if $(filter file,$(origin PROFILE)),,--profile $(PROFILE))
 
 lab: $(ENV)
 	$(PY) -m jupyterlab notebooks/01-tasks.ipynb
@@ -61,7 +65,7 @@ export: $(ENV)
 	touch $@
 
 clean:
-	rm -rf .venv .pytest_cache build dist *.egg-info
+	rm -rf .venv site .pytest_cache build dist *.egg-info
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 distclean:

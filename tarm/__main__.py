@@ -76,6 +76,10 @@ def parser():
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose runs (default: cpu)")
     sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
                      help="a notebook's parameter")
+    sub = command("site", commands.command_site, "the notebooks as web pages, to be read without Jupyter",
+                  "site --out pages", device=False)
+    sub.add_argument("--profile", choices=PROFILES, help="show the notebooks as run with this profile (default: as committed)")
+    sub.add_argument("--out", type=Path, default=Path("site"), help="folder of the pages, replaced if there is one (default: site)")
     sub = command("ladder", commands.command_ladder, "the seven rungs: passes and parameters", "ladder --width 64 --heads 4",
                   device=False)
     for name, default in ("width", 384), ("heads", 6), ("budget", 24), ("context", 180):

@@ -1,6 +1,6 @@
 """What `python -m tarm` can do, a function per command; each takes the parsed arguments."""
 
-from .chapters import command_figures, command_notebooks, command_test
+from .chapters import command_figures, command_notebooks, command_site, command_test
 from .keeping import command_export, command_list, command_merge, command_rm
 from .models import command_evaluate, command_generate, command_ladder
 from .training import command_sweep, command_train

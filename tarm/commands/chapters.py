@@ -1,4 +1,4 @@
-"""Commands that run the notebooks: to draw, or to test what they show."""
+"""Commands that run the notebooks to draw, show them as pages, or test what they show."""
 
 import subprocess
 import sys
@@ -23,6 +23,20 @@ def command_notebooks(arguments):
     from .. import notebooks
 
     run_notebooks(notebooks, arguments, Store(arguments.store))
+
+
+def command_site(arguments):
+    from .. import notebooks, site
+
+    paths = notebooks.numbered()
+    if arguments.profile:
+        folder = Store(arguments.store).root / "notebooks" / arguments.profile
+        paths = [folder / path.name for path in paths]
+        if missing := [path.name for path in paths if not path.exists()]:
+            raise ValueError(f"{folder} lacks {', '.join(missing)}: "
+                             f"`python -m tarm notebooks --profile {arguments.profile}` makes them")
+    pages = site.build(paths, arguments.out)
+    print(f"{len(pages)} pages: {arguments.out / 'index.html'}")
 
 
 def run_notebooks(notebooks, arguments, store):
