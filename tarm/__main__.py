@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import commands
+from . import bench, commands
 from .checkpoint import SECONDS
 from .commands.options import add_filters, add_run_options, positive
 from .plugins import VARIABLE, load_plugins
@@ -80,6 +80,14 @@ def parser():
                   "site --out pages", device=False)
     sub.add_argument("--profile", choices=PROFILES, help="show the notebooks as run with this profile (default: as committed)")
     sub.add_argument("--out", type=Path, default=Path("site"), help="folder of the pages, replaced if there is one (default: site)")
+    sub = command("bench", commands.command_bench, "measure what training and decoding cost on this machine",
+                  "bench --profile smoke --pairs 1 --problems 4 --part matmul,steps")
+    sub.add_argument("--profile", choices=PROFILES, default="cpu", help="size of the runs (default: cpu; paper takes an hour)")
+    sub.add_argument("--pairs", type=int, default=3, help="times that everything is measured (default: 3)")
+    sub.add_argument("--problems", type=int, default=100, help="problems that we decode at once (default: 100)")
+    sub.add_argument("--threads", type=int, default=1, help="threads that PyTorch may use (default: 1)")
+    sub.add_argument("--part", metavar="A,B", help=f"only these of {', '.join(part.__name__ for part in bench.PARTS)}")
+    sub.add_argument("--out", type=Path, default=Path(".tarm/bench"), help="folder of table and figure (default: .tarm/bench)")
     sub = command("ladder", commands.command_ladder, "the seven rungs: passes and parameters", "ladder --width 64 --heads 4",
                   device=False)
     for name, default in ("width", 384), ("heads", 6), ("budget", 24), ("context", 180):

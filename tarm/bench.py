@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import torch
 
+from .architecture import at_least, choose
 from .budget import flop_per_pass
-from .decoding import decodings, gumbel
+from .decoding import decodings, generate, gumbel
 from .ladder import LADDER
 from .memory import forget_peak, peak
 from .profiles import PROFILES
-from .published import PublishedTraining, decode_one
+from .published import PublishedTraining, decode_one, published_form
 from .runs import Run
 from .studies import STUDIES
 from .tasks import TASKS
@@ -70,11 +71,10 @@ class Bench(NamedTuple):
             torch.cuda.synchronize()
         return time.perf_counter() - began
 
-    def times(self, *functions, warm_up=True):
-        """[seconds of each function] in every round: one after the other, after a round not counted."""
-        if warm_up:
-            for function in functions:
-                function()
+    def times(self, *functions):
+        """[seconds of each function] in every round: one after the other, and each once before, uncounted."""
+        for function in functions:
+            function()
         return [[self.seconds(function) for function in functions] for _ in range(self.pairs)]
 
     def step(self, run):
@@ -144,24 +144,25 @@ def decoding_problems(bench, run, length):
 
 
 def evaluation(bench):
-    """Decoding a problem, each length a pair: published (sampled only) over ours (greedy and sampled)."""
-    lengths = PROFILES[bench.profile]["addition"].schedule
+    """Sampling the answers of all lengths: published, a problem at a time, over ours, all at once; seconds are those
+    of a problem of each length, together, and the range of the ratio is that over lengths."""
+    schedule = PROFILES[bench.profile]["addition"].schedule
     for rung in LADDER:
-        ratios, published_seconds, our_seconds = {p: [] for p in PRECISIONS}, [], {p: [] for p in PRECISIONS}
-        for length in lengths.lengths + lengths.final_lengths:
+        seconds = {"published": [], **{precision: [] for precision in PRECISIONS}}
+        for length in schedule.lengths + schedule.final_lengths:
             model, prompt, answer, _ = decoding_problems(bench, bench.run(rung), length)
-            plain = PublishedTraining(bench.run(rung), bench.device).model.eval()
-            draws = torch.Generator(bench.device).manual_seed(0)
-            published_seconds.append(bench.seconds(lambda: decode_one(plain, prompt[0], answer.shape[1], draws)))
+            model, n, draws = published_form(model), answer.shape[1], torch.Generator(bench.device).manual_seed(0)
+            seconds["published"].append(bench.seconds(lambda: decode_one(model, prompt[0], n, draws)))
             for precision in PRECISIONS:
-                model, _, _, noise = decoding_problems(bench, bench.run(rung, precision=precision), length)
-                seconds = bench.seconds(lambda: decodings(model, prompt, answer.shape[1], (None, noise), answer))
-                our_seconds[precision].append(seconds / bench.problems)
-                ratios[precision].append(published_seconds[-1] / our_seconds[precision][-1])
-        for precision, values in ratios.items():
-            total = sum(published_seconds) / sum(our_seconds[precision])
-            yield Row(f"evaluation, published / {precision}", rung, 0, total, min(values), max(values), "ratio", len(values))
-            yield row(f"evaluation, {precision}", rung, our_seconds[precision], "s per problem")
+                ours, _, _, noise = decoding_problems(bench, bench.run(rung, precision=precision), length)
+                took = bench.seconds(lambda: generate(ours, prompt, n, noise))
+                seconds[precision].append(took / bench.problems)
+        for name, each in seconds.items():
+            yield Row(f"evaluation, {name}", rung, 0, sum(each), min(each), max(each), "s", len(each))
+        for name in PRECISIONS:
+            ratios = [a / b for a, b in zip(seconds["published"], seconds[name])]
+            total = sum(seconds["published"]) / sum(seconds[name])
+            yield Row(f"evaluation, published / {name}", rung, 0, total, min(ratios), max(ratios), "ratio", len(ratios))
 
 
 def caching(bench):
@@ -176,7 +177,7 @@ def caching(bench):
                 for _ in range(answer.shape[1]):
                     tokens = torch.cat([tokens, model(tokens).logits[:, -1:].argmax(dim=-1)], dim=1)
 
-        times = bench.times(uncached, lambda: decodings(model, prompt, answer.shape[1], [None]))
+        times = bench.times(uncached, lambda: generate(model, prompt, answer.shape[1]))
         yield row("decoding, uncached / cached", rung, [a / b for a, b in times], "ratio")
 
 
@@ -236,15 +237,23 @@ def _rates(bench, seed):
 
 
 def memory(bench):
-    """Peak memory of a step of the Dense Transformer and what recomputing its passes makes of it, with time's ratio."""
-    run = bench.run()
+    """What a step of the Dense Transformer adds to the memory of a fresh process, as it is and with its passes
+    recomputed, and its seconds; nothing where the system does not say."""
     for name, recompute in ("kept", False), ("recomputed", True):
-        progress = Progress(run, bench.device, recompute)
-        forget_peak(bench.device)
-        before = peak(bench.device) or 0
-        seconds = [seconds for seconds, in bench.times(progress.train_step)]
-        yield row("memory of a step", name, [((peak(bench.device) or 0) - before) / 2**20], "MiB")
-        yield row("step by memory", name, seconds, "s")
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            added, seconds = pool.submit(_memory_of_steps, bench, recompute, torch.get_num_threads()).result()
+        if added is not None:
+            yield row("memory of a step", name, [added / 2**20], "MiB")
+            yield row("step by memory", name, seconds, "s")
+
+
+def _memory_of_steps(bench, recompute, threads):
+    torch.set_num_threads(threads)
+    progress = Progress(bench.run(), bench.device, recompute)
+    forget_peak(bench.device)
+    before = peak(bench.device)
+    seconds = [seconds for seconds, in bench.times(progress.train_step)]
+    return None if before is None else peak(bench.device) - before, seconds
 
 
 def studies(bench):
@@ -263,7 +272,7 @@ def studies(bench):
                 hours["training"] += run.training_steps * step_flop(run) / train / 3600
                 hours["evaluation"] += sum(decoding_flop(run, length, 2 * schedule.problems) for length in lengths) / decode / 3600
             for what, value in hours.items():
-                yield row(f"core hours, {what}", f"{study}, {profile}", [value], "h")
+                yield Row(f"core hours, {what}", f"{study}, {profile}", 0, value, value, value, "h", 1)
 
 
 def _rates_at(bench, width, heads, precision):
@@ -278,12 +287,20 @@ def _rates_at(bench, width, heads, precision):
 PARTS = (matmul, steps, evaluation, caching, growth, at_a_time, memory, studies)
 
 
-def measure(bench, threads=1, report=lambda row: None):
-    """Run every part on `threads` threads; report(row) as each is done; -> [Row]."""
+def measure(bench, threads=1, only=None, report=lambda row: None):
+    """Run every part, or `only` those named, on `threads` threads; report(row) as each is done; -> [Row].
+
+    Raises ValueError for a part that does not exist, and numbers below 1.
+    """
+    names = only.split(",") if only else [part.__name__ for part in PARTS]
+    for name in names:
+        choose("part", name, [part.__name__ for part in PARTS])
+    for name, number in ("pairs", bench.pairs), ("problems", bench.problems), ("threads", threads):
+        at_least(1, name, number)
     before, rows = torch.get_num_threads(), []
     torch.set_num_threads(threads)
     try:
-        for part in PARTS:
+        for part in (part for part in PARTS if part.__name__ in names):
             for found in part(bench):
                 report(found)
                 rows.append(found)

@@ -1,0 +1,24 @@
+"""The command that measures what things cost on this machine."""
+
+import pandas as pd
+import torch
+
+from .. import bench, figures, gallery
+from .options import choose_device
+
+
+def command_bench(arguments):
+    """Print every row as it is measured, then write bench.csv, bench.svg and bench.png."""
+    what = bench.Bench(arguments.profile, choose_device(arguments.device), arguments.pairs, arguments.problems)
+    print(f"{arguments.profile} profile, {what.device}, {arguments.threads} thread(s); "
+          f"median [lowest, highest] of {what.pairs} rounds", flush=True)
+    rows = pd.DataFrame(bench.measure(what, arguments.threads, arguments.part, print_row))
+    rows = rows.assign(profile=arguments.profile, device=what.device, threads=arguments.threads, torch=torch.__version__)
+    if not arguments.part:
+        gallery.save(figures.bench(rows), rows, "bench", arguments.out)
+        print(f"figure and table: {arguments.out}")
+
+
+def print_row(row):
+    x = f" {row.x:g}" if row.x else ""
+    print(f"{row.part + x:40} {row.subject:28} {row.value:10.4g} [{row.low:.4g}, {row.high:.4g}] {row.unit}", flush=True)
