@@ -173,8 +173,8 @@ def bench(rows, note=""):
         here = rows[rows["part"] == f"rate by width, {name}"]
         peak = rows[(rows["part"] == "matmul") & (rows["subject"] == name)]["value"].item()
         rate.plot(here["x"], here["value"] / peak, f"{marker}-", color=colour)
-        rate.annotate(name, (here["x"].iloc[-1], here["value"].iloc[-1] / peak), (0, -14), textcoords="offset points",
-                      color=colour, ha="right")
+        rate.annotate(name, (here["x"].iloc[-1], here["value"].iloc[-1] / peak), (0, 10 if name == "float32" else -18),
+                      textcoords="offset points", color=colour, ha="right")
     rate.set(title="share of the peak", xlabel="width", ylabel="% of what a large product reaches", ylim=(0, 1.05))
     percent(rate.yaxis)
     return figure

@@ -1,0 +1,106 @@
+"""The benchmark's opponent computes the very same thing, only slower; and the bench measures what it says."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from tarm import LADDER, build
+from tarm.bench import PARTS, Bench, backward_passes, decoding_flop, measure, positions, step_flop
+from tarm.decoding import generate
+from tarm.ledger import PassCounter
+from tarm.published import PublishedTraining, decode_one, padded_batch, published_form
+from tarm.runs import Run
+from tarm.tasks import NEWLINE, TASKS
+
+SMALL = {"width": 16, "heads": 2, "context": 20, "dropout": 0.0}
+
+
+def run_of(rung, **fields):
+    return Run(rung=rung, task="addition", length=3, batch=4, **SMALL | fields)
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_head_by_head_is_our_attention(rung):
+    model = build(rung, **SMALL).double()
+    tokens = torch.randint(14, (2, 9), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(published_form(model)(tokens).logits, model(tokens).logits, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_padding_changes_no_gradient(rung):
+    """The same problems, drawn one by one and padded: loss and gradient are those of ours. ACT's bias keeps it from
+    halting, since its early stop counts padding."""
+    act = LADDER[rung].model.halting_head == "act_halt"
+    run = run_of(rung, **({"halting_bias": -20.0} if act else {}))
+    padded = padded_batch(run, torch.Generator().manual_seed(0))
+    T, _ = positions(run.task, run.length)
+    assert padded[0].shape == padded[1].shape == (4, 20) and (padded[0][:, T:] == NEWLINE).all()
+    gradients = []
+    for tokens, targets in padded, tuple(part[:, :T] for part in padded):
+        model = run.build().double()
+        model.loss(model(tokens), targets).backward()
+        gradients.append(model.block[0].mlp["in"].weight.grad)
+    torch.testing.assert_close(*gradients, atol=1e-12, rtol=1e-9)
+
+
+def test_published_training_learns_from_its_batch():
+    training = PublishedTraining(run_of("dense", budget=3, learning_rate=1e-2))
+    losses = [training.train_step() for _ in range(30)]
+    assert losses[0] == pytest.approx(math.log(14), abs=0.3) and losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_one_problem_at_a_time_writes_what_we_write(rung):
+    model, generator = build(rung, **SMALL | {"budget": 6}).double().eval(), torch.Generator().manual_seed(0)
+    for name, p in model.named_parameters():
+        if p.dim() == 2 and "halt" not in name:
+            torch.nn.init.normal_(p, std=0.5, generator=generator)
+    prompt, _ = TASKS["addition"].problems(5, 3, torch.Generator().manual_seed(0))
+    alone = torch.stack([decode_one(model, row, 4) for row in prompt])
+    assert alone.equal(generate(model, prompt, 4)) and len(alone.unique(dim=0)) > 1
+
+
+# The bench.
+
+
+@pytest.mark.parametrize("rung, fields", [(rung, {}) for rung in LADDER] + [
+    (rung, {"window": window}) for rung in ("dual_nested_ut", "ar_trm") for window in ("step", "all")])
+def test_backward_passes_are_those_that_the_ledger_counts(rung, fields):
+    act = LADDER[rung].model.halting_head == "act_halt"
+    run = run_of(rung, **fields | ({"halting_bias": -3.0} if act else {}))
+    model, (tokens, targets) = run.build(), TASKS[run.task].problems(4, 3, torch.Generator().manual_seed(0)).batch()
+    with PassCounter(model) as passes:
+        model.loss(model(tokens, halting=False), targets).backward()
+    assert (passes.calls, len(passes.with_gradient)) == (24, backward_passes(run))
+
+
+def test_flop_by_hand():
+    """Addition of 3 digits: 12 positions in, 4 characters out; a Dense step goes forward once and back twice."""
+    assert positions("addition", 3) == (12, 4)
+    per_pass = 24 * 16**2 + 4 * 12 * 16
+    assert step_flop(run_of("dense")) == 4 * 12 * 24 * 3 * per_pass
+    assert step_flop(run_of("ar_trm")) == 4 * 12 * (24 + 2 * 3) * per_pass
+    assert decoding_flop(run_of("dense"), 3, 10) == 10 * (12 + 2 * 3) * 24 * per_pass
+
+
+def test_every_ratio_is_of_the_times_beside_it():
+    """One round of the parts that are quick at smoke size: a value lies in its range, and ratios fit their seconds."""
+    rows = pd.DataFrame(measure(Bench("smoke", pairs=1, problems=2), only="matmul,steps,evaluation,caching"))
+    assert ((rows["low"] <= rows["value"]) & (rows["value"] <= rows["high"]) & (rows["low"] > 0)).all()
+    value = rows.set_index(["part", "subject"])["value"]
+    for rung in LADDER:
+        for what in "step", "evaluation":
+            for precision in "float32", "bf16":
+                ratio = value[f"{what}, published", rung] / value[f"{what}, {precision}", rung]
+                assert value[f"{what}, published / {precision}", rung] == pytest.approx(ratio)
+    assert {part.__name__ for part in PARTS} >= {"growth", "at_a_time", "memory", "studies"}
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"only": "speed"}, "part='speed' is not known: choose one of matmul, steps"),
+    ({"threads": 0}, "threads=0 is too small")])
+def test_what_cannot_be_measured_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        measure(Bench("smoke"), **options)
