@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 
 from .architecture import at_least, choose
-from .budget import flop_per_pass
 from .decoding import decodings, generate, gumbel
+from .estimate import decoding_flop, evaluation_flop, positions, step_flop
 from .ladder import LADDER
 from .memory import forget_peak, peak
 from .profiles import PROFILES
@@ -80,33 +80,6 @@ class Bench(NamedTuple):
     def step(self, run):
         """A function that takes one of our training steps."""
         return Progress(run, self.device).train_step
-
-
-def backward_passes(run):
-    """Nominal passes through which autograd goes back, of `run.budget` (see the rungs' docstrings)."""
-    cycle = run.inner + 1
-    if not LADDER[run.rung].model.nested or run.window == "all":
-        return run.budget
-    steps = 1 if run.rung == "ar_trm" else run.steps  # rung 7 reads its last step only
-    return steps * cycle * (run.outer if run.window == "step" else 1)
-
-
-def positions(task, length):
-    """Input positions of a training row, and characters of an answer."""
-    prompt, answer = TASKS[task].problems(1, length, torch.Generator())
-    return prompt.shape[1] + answer.shape[1], answer.shape[1]
-
-
-def step_flop(run):
-    """FLOP of a training step's block passes when all of them run; backward costs two forward."""
-    T, _ = positions(run.task, run.length)
-    return run.batch * T * (run.budget + 2 * backward_passes(run)) * flop_per_pass(run.width, T)
-
-
-def decoding_flop(run, length, problems):
-    """FLOP of decoding problems twice, greedy and sampled, where the draft is wrong from the start."""
-    T, A = positions(run.task, length)
-    return problems * (T + 2 * (A - 1)) * run.budget * flop_per_pass(run.width, T)
 
 
 # The parts.
@@ -267,10 +240,8 @@ def studies(bench):
                 if key not in rates:
                     rates[key] = _rates_at(bench, *key)
                 train, decode = rates[key]
-                lengths = [length for step in range(1, run.training_steps + 1)
-                           for length in schedule.lengths_at(step, run.training_steps)]
                 hours["training"] += run.training_steps * step_flop(run) / train / 3600
-                hours["evaluation"] += sum(decoding_flop(run, length, 2 * schedule.problems) for length in lengths) / decode / 3600
+                hours["evaluation"] += evaluation_flop(run, schedule) / decode / 3600
             for what, value in hours.items():
                 yield Row(f"core hours, {what}", f"{study}, {profile}", 0, value, value, value, "h", 1)
 

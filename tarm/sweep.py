@@ -17,7 +17,7 @@ from .architecture import at_least
 from .checkpoint import SECONDS, Keeper
 from .evaluation import character_accuracy
 from .ladder import LADDER
-from .training import Progress, Stopped, train
+from .training import Stopped, train
 
 _progress = None  # in a worker process: the queue on which it reports
 
@@ -176,18 +176,6 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     words = [outcome.word for outcome in outcomes]
     return Sweep(words.count(FINISHED), words.count(ELSEWHERE), words.count(STOPPED) + words.count(BUSY),
                  [outcome.line for outcome in outcomes if outcome.word == FAILED])
-
-
-def seconds_per_step(run, device, steps=2):
-    """Measured seconds of a training step, evaluation left out: the mean of a few after a first one."""
-    progress = Progress(run, device)
-    progress.train_step()
-    progress.settle()  # waits for the device
-    began = time.perf_counter()
-    for _ in range(steps):
-        progress.train_step()
-    progress.settle()
-    return (time.perf_counter() - began) / steps
 
 
 def _follow(queue, bar):

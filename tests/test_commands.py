@@ -200,7 +200,7 @@ def test_dry_run_estimates_and_trains_nothing(tarm, folder):
     code, out, _ = tarm("sweep --profile smoke --rung universal,dense --task copy --dry-run")
     there, dense, total = (line for line in out.splitlines())
     assert code == 0 and there.split()[:2] == ["there", JOB.run.hash] if "universal" in there else True
-    assert "hours of training" in total and not [r for r in Store(folder).records() if r["configuration"]["rung"] == "dense"]
+    assert "hours, evaluation included" in total and not [r for r in Store(folder).records() if r["configuration"]["rung"] == "dense"]
 
 
 def test_minutes_save_and_leave(tmp_path, capsys):
@@ -214,7 +214,7 @@ def test_filters_are_values_not_spellings(tarm):
     """0 is 0.0 and 1e-3 is 0.001."""
     code, out, _ = tarm("sweep --profile smoke --task copy --rung dense --dropout 0 --learning-rate 1e-3 "
                         "--step-embeddings true --dry-run")
-    assert code == 0 and "hours of training" in out
+    assert code == 0 and "hours, evaluation included" in out
 
 
 def test_a_run_that_diverges_is_recorded_and_the_sweep_goes_on(tmp_path, capsys):

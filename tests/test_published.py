@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from tarm import LADDER, build
-from tarm.bench import PARTS, Bench, backward_passes, decoding_flop, measure, positions, step_flop
+from tarm.bench import PARTS, Bench, measure
 from tarm.decoding import generate
+from tarm.estimate import backward_passes, decoding_flop, evaluation_flop, positions, step_flop
 from tarm.ledger import PassCounter
 from tarm.published import PublishedTraining, decode_one, padded_batch, published_form
-from tarm.runs import Run
+from tarm.runs import Run, Schedule
 from tarm.tasks import NEWLINE, TASKS
 
 SMALL = {"width": 16, "heads": 2, "context": 20, "dropout": 0.0}
@@ -83,6 +84,8 @@ def test_flop_by_hand():
     assert step_flop(run_of("dense")) == 4 * 12 * 24 * 3 * per_pass
     assert step_flop(run_of("ar_trm")) == 4 * 12 * (24 + 2 * 3) * per_pass
     assert decoding_flop(run_of("dense"), 3, 10) == 10 * (12 + 2 * 3) * 24 * per_pass
+    twice_and_once_more = Schedule(100, (3,), problems=5)  # after 100, 200 and 250 steps; seen and unseen
+    assert evaluation_flop(run_of("dense", training_steps=250), twice_and_once_more) == 3 * 10 * 18 * 24 * per_pass
 
 
 def test_every_ratio_is_of_the_times_beside_it():

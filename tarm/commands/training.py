@@ -8,11 +8,12 @@ import torch
 
 from .. import table
 from ..architecture import choose
+from ..estimate import decoding_rate, evaluation_flop, seconds_per_step
 from ..profiles import PROFILES
 from ..runs import Run
 from ..store import Store
 from ..studies import STUDIES, Job, jobs
-from ..sweep import seconds_per_step, sweep
+from ..sweep import sweep
 from ..tasks import TASKS
 from .options import choose_device, field_value, seed_list
 
@@ -66,16 +67,17 @@ def list_with_estimate(these, arguments):
     """Say what a sweep would train, and how long that takes going by a few steps of each kind."""
     store, device = Store(arguments.store), choose_device(arguments.device)
     torch.set_num_threads(arguments.threads or 1)
-    per_step, total = {}, 0.0
+    measured, total = {}, 0.0
     for job in these:
         if store.has(job.run):
             print(f"{'there':>7}  {job.run}")
             continue
         kind = replace(job.run, seed=0, steps=None)
-        if kind not in per_step:
-            per_step[kind] = seconds_per_step(kind, device)
-        hours = per_step[kind] * job.run.training_steps / 3600
+        if kind not in measured:
+            measured[kind] = seconds_per_step(kind, device), decoding_rate(kind, device)
+        per_step, rate = measured[kind]
+        hours = (per_step * job.run.training_steps + evaluation_flop(job.run, job.schedule) / rate) / 3600
         total += hours
         print(f"{hours:>5.2f} h  {job.run}", flush=True)
-    print(f"{total:.2f} hours of training on one {device} process of {torch.get_num_threads()} threads, "
-          f"from 2 measured steps each; evaluation comes on top")
+    print(f"{total:.2f} hours, evaluation included, on one {device} process of {torch.get_num_threads()} threads, "
+          f"going by 2 steps of each kind of run and 16 problems")
