@@ -18,7 +18,7 @@ from .estimate import decoding_flop, evaluation_flop, positions, step_flop
 from .ladder import LADDER
 from .memory import forget_peak, peak
 from .profiles import PROFILES
-from .published import PublishedTraining, decode_one, published_form
+from .published import PublishedTraining, decode_one, padded_batch, published_form
 from .runs import Run
 from .studies import STUDIES
 from .tasks import TASKS
@@ -154,6 +154,24 @@ def caching(bench):
         yield row("decoding, uncached / cached", rung, [a / b for a, b in times], "ratio")
 
 
+def choices(bench):
+    """What single choices are worth in a training step of the Dense Transformer: without over with."""
+    for precision in PRECISIONS if bench.run().dropout else ():
+        run = bench.run(budget=6, precision=precision)
+        times = bench.times(*(bench.step(replace(run, dropout_stream=stream)) for stream in ("torch", "bits")))
+        yield row("choice, dropout's masks from 16 bits", f"a step, {precision}", [a / b for a, b in times], "ratio")
+    run = bench.run()
+    fused, plain = Progress(run, bench.device), PublishedTraining(run, bench.device)
+    for training in fused, plain:
+        training.train_step()  # so that there are gradients
+    times = bench.times(plain.optimiser.step, fused.optimiser.step)
+    yield row("choice, fused AdamW", "the update", [a / b for a, b in times], "ratio")
+    one_by_one, at_once = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    times = bench.times(lambda: padded_batch(run, one_by_one),
+                        lambda: TASKS[run.task].problems(run.batch, run.length, at_once, reserved=False).batch())
+    yield row("choice, problems drawn at once", "the data", [a / b for a, b in times], "ratio")
+
+
 def growth(bench):
     """Seconds of a Dense step as passes, length and width grow."""
     base = {"context": 512}
@@ -255,7 +273,7 @@ def _rates_at(bench, width, heads, precision):
     return train, decoding_flop(run, run.length, bench.problems) / decode
 
 
-PARTS = (matmul, steps, evaluation, caching, growth, at_a_time, memory, studies)
+PARTS = (matmul, steps, evaluation, caching, choices, growth, at_a_time, memory, studies)
 
 
 def measure(bench, threads=1, only=None, report=lambda row: None):

@@ -90,7 +90,7 @@ def test_flop_by_hand():
 
 def test_every_ratio_is_of_the_times_beside_it():
     """One round of the parts that are quick at smoke size: a value lies in its range, and ratios fit their seconds."""
-    rows = pd.DataFrame(measure(Bench("smoke", pairs=1, problems=2), only="matmul,steps,evaluation,caching"))
+    rows = pd.DataFrame(measure(Bench("smoke", pairs=1, problems=2), only="matmul,steps,evaluation,caching,choices"))
     assert ((rows["low"] <= rows["value"]) & (rows["value"] <= rows["high"]) & (rows["low"] > 0)).all()
     value = rows.set_index(["part", "subject"])["value"]
     for rung in LADDER:
