@@ -17,9 +17,10 @@ from .gallery import at_the_end, select
 from .ladder import LADDER
 from .placement import compute_placement
 from .profiles import TINY
-from .runs import Schedule
-from .store import COMMITTED, PROJECT
+from .runs import Schedule, run_from
+from .store import COMMITTED, PROJECT, Store
 from .streams import stream
+from .studies import place
 from .table import read
 from .tasks import IGNORE, TASKS, decode
 from .training import train
@@ -130,6 +131,14 @@ def committed(rung, task, metric="character", profile="cpu", **values):
     """
     rows = select(read(COMMITTED), profile, rung=rung, task=task, metric=metric, **values)
     return at_the_end(rows)["value"]
+
+
+def ledgers(rung, task, profile="cpu"):
+    """The committed records' ledgers (see `tarm.ledger`) of one rung on one task in the main study, a table."""
+    found = [record["ledger"] for record in Store(COMMITTED).records()
+             if (record["configuration"]["rung"], record["configuration"]["task"]) == (rung, task)
+             and place(run_from(record["configuration"])) == (profile, "main")]
+    return pd.DataFrame(found)
 
 
 def traced(*rungs, budget=12):

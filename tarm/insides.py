@@ -35,7 +35,9 @@ def placement(passes, note=""):
             (x - 0.43, y - 0.2), 0.86, 0.4, facecolor=face, edgecolor=colour if row.executed else "#bbbbbb",
             linewidth=1.2, linestyle="-" if row.executed else (0, (2, 2))))
         if row.executed:
-            ax.text(x, y, row.stream, ha="center", va="center", fontsize=10, fontweight="bold", color=on(face))
+            block = "f" if LADDER[row.rung].model.tied else f"$f_{{{row[2]}}}$"
+            ax.text(x, y + 0.06, row.stream, ha="center", va="center", fontsize=10, fontweight="bold", color=on(face))
+            ax.text(x, y - 0.11, block, ha="center", va="center", fontsize=7, color=on(face))
             ax.text(x, y - 0.33, row.reads.replace(" ", ""), ha="center", va="center", fontsize=7.5, color="#444444")
         if row.readout:
             ax.plot(x, y + 0.29, marker="v", markersize=5, color="#222222")
@@ -131,11 +133,11 @@ def attention_maps(weights, text, titles, note=""):
 
 
 @styled
-def character_grid(rows, labels, values, note="", title="", ylabel="", marked=None, scale=(0, 1)):
+def character_grid(rows, labels, values, note="", title="", ylabel="", marked=None, scale=(0, 1), small=None):
     """A grid of characters, one row of them for each label, each cell as dark as its value.
 
     rows: strings of one length. values: array of the same shape. marked: array of booleans; a marked
-    cell has a frame.
+    cell has a frame. small: an array of what stands small in each cell's corner.
     """
     height, width = len(rows), len(rows[0])
     figure, (ax,) = new(WIDTH, min(0.3 * height + 0.9, 6), note=note)
@@ -146,6 +148,9 @@ def character_grid(rows, labels, values, note="", title="", ylabel="", marked=No
             share = (values[r, c] - scale[0]) / (scale[1] - scale[0])
             ax.text(c, r, shown(character), ha="center", va="center", fontsize=10,
                     color=on(BLUES(min(1.0, max(0.0, share)))[:3]))
+            if small is not None:
+                ax.text(c + 0.43, r + 0.4, str(small[r][c]), ha="right", va="bottom", fontsize=7,
+                        color=on(BLUES(min(1.0, max(0.0, share)))[:3]))
             if marked is not None and marked[r][c]:
                 ax.add_patch(matplotlib.patches.Rectangle((c - 0.46, r - 0.44), 0.92, 0.88, fill=False,
                                                           edgecolor="#fd8d3c", linewidth=1.6))
