@@ -147,11 +147,15 @@ def traced(*rungs, budget=12):
 
 
 def names():
-    """The table of names: one row for each rung of the ladder, and what it has at the paper's size."""
-    rows = []
-    for number, rung in enumerate(LADDER.values(), 1):
-        size = Architecture(rung=rung.key)
-        rows.append((number, rung.name, rung.short, rung.key, rung.family, rung.change, size.steps,
-                     f"{size.count_parameters():,}"))
-    return pd.DataFrame(rows, columns=["#", "name", "short", "key", "family", "new on this rung", "steps N",
-                                       "parameters"]).set_index("#")
+    """The one table of names, from `tarm.LADDER`: a row for each rung, numbered from 1."""
+    rows = [(rung.name, rung.short, rung.key, rung.family, rung.change) for rung in LADDER.values()]
+    return pd.DataFrame(rows, columns=["name", "short", "key", "family", "new on this rung"],
+                        index=pd.RangeIndex(1, len(rows) + 1, name="#"))
+
+
+def published_sizes():
+    """Steps and parameters of each rung at the paper's size, by printed name."""
+    sizes = {rung.name: Architecture(rung=rung.key) for rung in LADDER.values()}
+    return pd.DataFrame([(name, size.steps, size.budget, f"{size.count_parameters():,}")
+                         for name, size in sizes.items()],
+                        columns=["name", "steps N", "block passes", "parameters"]).set_index("name")
