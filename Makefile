@@ -48,7 +48,7 @@ test: $(ENV)
 	$(PY) -m tarm test
 
 lab: $(ENV)
-	$(PY) -m jupyterlab notebooks/01-tasks.ipynb
+	$(PY) -m jupyterlab notebooks/00-start.ipynb
 
 export: $(ENV)
 	$(PY) -m tarm export --profile $(PROFILE)
