@@ -3,8 +3,6 @@
 import io
 from pathlib import Path
 
-from PIL import Image  # comes with matplotlib
-
 from . import figures
 from .ladder import LADDER
 from .statistics import SEEDS_FOR_INTERVAL, over_seeds
@@ -124,6 +122,8 @@ def show(figure, alt):
 
 def fewer_colours(png):
     """The bytes of a PNG with at most 128 colours: half the size, and no eye sees it."""
+    from PIL import Image  # comes with matplotlib
+
     with Image.open(png) as picture, io.BytesIO() as smaller:
         picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(smaller, format="png", optimize=True)
         return smaller.getvalue()

@@ -6,14 +6,35 @@ They are narrow, so that a telephone shows their words at a size that can be rea
 import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
-from .figures import label_lines, new, on, styled
+from .figures import on, styled
 from .ladder import LADDER
 
 WIDTH = 5.2  # inches
 STREAMS = {"x": "#4d4d4d", "h": "#2878b8", "z": "#fd8d3c", "y": "#7f2704"}
 DASHES = {"x": (0, (1, 1)), "h": "-", "z": (0, (4, 1.5)), "y": "-"}  # so that greyscale tells them apart
 BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#08306b"])
+
+
+def panels(height, rows=1, columns=1, note="", **options):
+    """(figure of WIDTH, axes in a list), with the note that says what the figure shows below them."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options).flatten().tolist()
+    figure.supxlabel(note, fontsize=7.5, color="#666666", x=0.01, ha="left")
+    return figure, axes
+
+
+def name_ends(axes, ends):
+    """Write each line's name at its right end, moved up where two would overlap; ends: (x, y, name, colour)."""
+    log = axes.get_yscale() == "log"
+    scale = np.log10 if log else float
+    low, high = map(scale, axes.get_ylim())
+    last = -np.inf
+    for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
+        last = max(scale(y), last + 0.075 * (high - low))
+        axes.annotate(name, (x, 10**last if log else last), xytext=(6, 0), textcoords="offset points", color=colour,
+                      va="center", fontsize=9, fontweight="bold", annotation_clip=False)
 
 
 def shown(character):
@@ -27,7 +48,7 @@ def placement(passes, note=""):
     One row per rung and pass, as `tarm.placement.compute_placement` gives them.
     """
     rungs, budget = list(passes["rung"].unique()), passes["pass"].max()
-    figure, (ax,) = new(WIDTH, 0.85 * len(rungs) + 0.55, note=note)
+    figure, (ax,) = panels(0.85 * len(rungs) + 0.55, note=note)
     for row in passes.itertuples():
         x, y, colour = row[2], -rungs.index(row.rung), LADDER[row.rung].colour
         face = colour if row.gradient else "white"
@@ -55,7 +76,7 @@ def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="
 
     colours: {value: colour}; streams x, h, y, z and rungs have theirs.
     """
-    figure, (ax,) = new(WIDTH, 2.9, note=note)
+    figure, (ax,) = panels(2.9, note=note)
     known = STREAMS | {key: rung.colour for key, rung in LADDER.items()} | (colours or {})
     ends = []
     for value, part in table.groupby(by, sort=False):
@@ -64,20 +85,10 @@ def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="
                 marker="o" if len(part) < 30 else None, markersize=3.5)
         name = LADDER[value].short if value in LADDER else str(value)
         ends.append((part[x].iloc[-1], part[y].iloc[-1], name, colour))
-    if log:
-        ax.set_yscale("log")
-        low, high = ax.get_ylim()
-        gap = np.log10(high / low) * 0.075
-        spread = [(a, np.log10(b), c, d) for a, b, c, d in ends]
-        height = -1e9
-        for a, b, text, colour in sorted(spread, key=lambda end: end[1]):
-            height = max(b, height + gap)
-            ax.annotate(text, (a, 10**height), xytext=(6, 0), textcoords="offset points", color=colour, va="center",
-                        fontsize=9, fontweight="bold", annotation_clip=False)
-    else:
+    ax.set(yscale="log" if log else "linear")
+    if limits:
         ax.set_ylim(limits)
-        low, high = ax.get_ylim()
-        label_lines(ax, ends, 0.075 * (high - low))
+    name_ends(ax, ends)
     longest = max(len(end[2]) for end in ends)
     span = table[x].max() - table[x].min() or 1
     ax.set_xlim(table[x].min() - 0.03 * span, table[x].max() + (0.04 + 0.021 * longest) * span)
@@ -94,7 +105,7 @@ def gradient_bars(table, note=""):
     Rows: what, pass, stream, gradient (relative to the largest).
     """
     kinds = list(table["what"].unique())
-    figure, axes = new(WIDTH, 1.35 * len(kinds) + 0.5, len(kinds), 1, note, sharex=True, sharey=True)
+    figure, axes = panels(1.35 * len(kinds) + 0.5, len(kinds), 1, note, sharex=True, sharey=True)
     for ax, kind in zip(axes, kinds):
         here = table[table["what"] == kind]
         ax.bar(here["pass"], here["gradient"], color=[STREAMS[s] for s in here["stream"]], width=0.8)
@@ -120,7 +131,7 @@ def attention_maps(weights, text, titles, note=""):
     """
     T, columns = len(text), min(2, len(weights))
     rows = -(-len(weights) // columns)
-    figure, axes = new(WIDTH, 2.75 * rows + 0.3 if columns == 2 else 4.2, rows, columns, note)
+    figure, axes = panels(2.75 * rows + 0.3 if columns == 2 else 4.2, rows, columns, note)
     for ax, weight, title in zip(axes, weights, titles):
         ax.imshow(weight, cmap=BLUES, vmin=0, vmax=1)
         ax.set_xticks(range(T), [shown(c) for c in text])
@@ -140,7 +151,7 @@ def character_grid(rows, labels, values, note="", title="", ylabel="", marked=No
     cell has a frame. small: an array of what stands small in each cell's corner.
     """
     height, width = len(rows), len(rows[0])
-    figure, (ax,) = new(WIDTH, min(0.3 * height + 0.9, 6), note=note)
+    figure, (ax,) = panels(min(0.3 * height + 0.9, 6), note=note)
     values = np.asarray(values, dtype=float)
     ax.imshow(values, cmap=BLUES, vmin=scale[0], vmax=scale[1], aspect="auto")
     for r, row in enumerate(rows):
@@ -165,7 +176,7 @@ def character_grid(rows, labels, values, note="", title="", ylabel="", marked=No
 @styled
 def matrix(values, labels, note="", title="", scale=(-1, 1), axis=""):
     """A square table of numbers as shades, its axes labelled, the numbers in the cells where there is room."""
-    figure, (ax,) = new(WIDTH, 4.3, note=note)
+    figure, (ax,) = panels(4.3, note=note)
     values = np.asarray(values, dtype=float)
     ax.imshow(values, cmap=LinearSegmentedColormap.from_list("two", ["#d94801", "#ffffff", "#08306b"]),
               vmin=scale[0], vmax=scale[1])
