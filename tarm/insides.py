@@ -37,6 +37,16 @@ def name_ends(axes, ends):
                       va="center", fontsize=9, fontweight="bold", annotation_clip=False)
 
 
+def plain_log(axes):
+    """A logarithmic y axis, its ticks plain numbers where they span less than three decades, powers of ten elsewhere."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high < 1000 * low:
+        axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+
+
 def shown(character):
     return character.replace("\n", "\u21b5")
 
@@ -85,7 +95,8 @@ def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="
                 marker="o" if len(part) < 30 else None, markersize=3.5)
         name = LADDER[value].short if value in LADDER else str(value)
         ends.append((part[x].iloc[-1], part[y].iloc[-1], name, colour))
-    ax.set(yscale="log" if log else "linear")
+    if log:
+        plain_log(ax)
     if limits:
         ax.set_ylim(limits)
     name_ends(ax, ends)
