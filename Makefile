@@ -52,7 +52,7 @@ site: $(ENV)
 	$(PY) -m tarm site $(if $(filter file,$(origin PROFILE)),,--profile $(PROFILE))
 
 lab: $(ENV)
-	$(PY) -m jupyterlab notebooks/01-tasks.ipynb
+	$(PY) -m jupyterlab notebooks/00-start.ipynb
 
 export: $(ENV)
 	$(PY) -m tarm export --profile $(PROFILE)

@@ -62,20 +62,22 @@ def traced_call(run):
     return passes, readout[0], leaves
 
 
-def compute_placement(budget=12, **fields):
+def compute_placement(budget=12, rungs=None, **fields):
     """A table with one row per rung and nominal pass: what the pass reads, and whether it counts.
+
+    rungs: keys of those to trace, default all.
 
     Columns: rung, pass (from 1), stream (h, z or y), reads (of x, y, z, h and the step
     embedding s), executed, gradient, and readout: is its output summed into what the head
     reads? Traced on one batch at initialisation; a pass that ACT leaves out has only the first two.
     """
     rows = []
-    for rung, entry in LADDER.items():
+    for rung in LADDER if rungs is None else rungs:
         fields["dropout"] = 0.0  # it changes nothing here but would draw from the global stream
         run = Run(rung=rung, budget=budget, **fields)
         passes, _, _ = traced_call(run)
         # autograd's graph tells what is read only where the gradient is not cut
-        whole = Run(rung=rung, budget=budget, **fields, **({"window": "all"} if entry.model.nested else {}))
+        whole = Run(rung=rung, budget=budget, **fields, **({"window": "all"} if LADDER[rung].model.nested else {}))
         graph, readout, leaves = traced_call(whole)
         produced = {traced["output"].grad_fn: i for i, traced in enumerate(graph)}
         read, _ = sources(readout, produced, leaves)

@@ -1,5 +1,7 @@
 """The notebooks are ready to read as committed, and are run with parameters, once per change."""
 
+import re
+
 import nbformat
 import pytest
 
@@ -10,7 +12,7 @@ CHAPTERS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 
 def test_there_are_notebooks():
     """Else the tests below would pass on nothing."""
-    assert [path.name[:2] for path in CHAPTERS] == [f"{n:02}" for n in range(1, len(CHAPTERS) + 1)]
+    assert [path.name[:2] for path in CHAPTERS] == [f"{n:02}" for n in range(len(CHAPTERS))]
     assert CHAPTERS
 
 
@@ -21,6 +23,10 @@ def chapter(request):
 
 def code_of(path):
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def prose_of(path):
+    return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
 
 
 def outputs_of(path):
@@ -40,7 +46,39 @@ def test_is_valid_and_was_run_from_top_to_bottom(chapter):
 
 
 def test_cells_are_short(chapter):
-    assert [cell.source for cell in code_of(chapter) if len(cell.source.splitlines()) > 20] == []
+    assert [cell.source for cell in code_of(chapter) if len(cell.source.splitlines()) > 18] == []
+
+
+def test_is_more_prose_than_code(chapter):
+    """In words; puzzles and their checks are not counted, since a reader writes and runs rather than reads them."""
+    code = [cell.source for cell in code_of(chapter) if not {"puzzle", "check"} & set(cell.metadata.get("tags", []))]
+    assert len(prose_of(chapter).split()) > 1.5 * len(" ".join(code).split())
+
+
+def test_says_how_long_it_takes_and_asks_a_question(chapter):
+    opening = nbformat.read(chapter, as_version=4).cells[0].source
+    assert opening.startswith(f"# {int(chapter.name[:2])} · ") and "**Question of this chapter:**" in opening
+    assert re.search(r"Reading takes about .* minutes; all cells together run in .*seconds", opening)
+
+
+def test_leads_to_the_chapter_before_and_the_next_and_nowhere_else(chapter):
+    links = re.findall(r"\]\(([^)]+\.ipynb)\)", prose_of(chapter))
+    assert [link for link in links if not (NOTEBOOKS / link).exists()] == []
+    here = CHAPTERS.index(chapter)
+    assert {path.name for path in CHAPTERS[max(0, here - 1):here + 2] if path != chapter} <= set(links)
+
+
+def test_few_cells_are_left_uncompared_and_each_is_followed_by_a_check(chapter):
+    """A tag may tell nbval to ignore an output; then the next code cell asserts something that holds everywhere."""
+    cells = code_of(chapter)
+    ignored = [i for i, cell in enumerate(cells) if any(tag.startswith("nbval") for tag in cell.metadata.get("tags", []))]
+    assert len(ignored) <= 2
+    for i in ignored:
+        assert re.search(r"\b(claim|assert)\b", cells[i + 1].source)
+
+
+def test_claims_something_that_can_fail(chapter):
+    assert sum(len(re.findall(r"\bclaim\(|\bassert\b", cell.source)) for cell in code_of(chapter)) >= 3
 
 
 def test_pictures_have_a_text_for_those_who_do_not_see_them(chapter):
@@ -49,6 +87,8 @@ def test_pictures_have_a_text_for_those_who_do_not_see_them(chapter):
             if kind.startswith("image/"):
                 metadata = output.metadata | output.metadata.get(kind, {})
                 assert len(metadata.get("alt", "")) > 20, output.metadata
+        for picture in re.findall("<svg [^>]*>", output.get("data", {}).get("text/html", "")):
+            assert re.search("role='img'.*aria-label='.{8,}'", picture), picture
 
 
 def test_is_small_enough_for_git(chapter):

@@ -1,0 +1,161 @@
+"""What several chapters use: the source of a change, a model trained on the spot, claims, the table of names."""
+
+import inspect
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from . import instruments, slides
+from .architecture import Architecture
+from .evaluation import character_accuracy
+from .gallery import at_the_end, select
+from .ladder import LADDER
+from .placement import compute_placement
+from .profiles import TINY
+from .runs import Schedule, run_from
+from .store import COMMITTED, PROJECT, Store
+from .streams import stream
+from .studies import place
+from .table import read
+from .tasks import IGNORE, TASKS, decode
+from .training import train
+
+SMOKE_STEPS = 4  # of a live model at the smoke profile: enough to run every cell, too few to learn
+
+
+def without_docstring(text):
+    """The source of a function or class, less the docstrings in it."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        quotes = line.count('"""')
+        if inside or line.strip().startswith('"""'):
+            inside = inside != (quotes % 2 == 1)
+            continue
+        kept.append(line)
+    return "\n".join(kept)
+
+
+def source(*things):
+    """Show the source of functions, methods or classes as the package holds it, docstrings left out."""
+    import IPython.display  # an extra: only notebooks need it
+
+    parts = []
+    for thing in things:
+        path = Path(inspect.getsourcefile(thing)).relative_to(PROJECT).as_posix()
+        name = thing.__qualname__ if "." in thing.__qualname__ else thing.__name__
+        text = without_docstring(textwrap.dedent(inspect.getsource(thing)))
+        parts.append(f"# {path}: {name}\n{text}")
+    text = "\n\n".join(parts)
+    IPython.display.display({"text/markdown": f"```python\n{text}\n```", "text/plain": text}, raw=True)
+
+
+def live(run, profile, device="cpu", every=50):
+    """Train a run here and now -> Result; evaluated every so many steps at its training length.
+
+    At the smoke profile it takes four steps only, so that every cell runs but nothing is learned.
+    """
+    steps = SMOKE_STEPS if profile == "smoke" else run.training_steps
+    return train(replace(run, training_steps=steps), Schedule(min(every, steps), (run.length,)), device)
+
+
+def learning_curve(result, length):
+    """The greedy character accuracy of a live model on unseen problems: rows with step and accuracy."""
+    steps = sorted({score.step for score in result.scores})
+    return pd.DataFrame([(step, character_accuracy([s for s in result.scores if s.step == step], length))
+                         for step in steps], columns=["step", "accuracy"])
+
+
+class Readings(NamedTuple):
+    """What a head would read at the supervised places in S states: the input first, then after each pass.
+
+    streams: S names, "x" first. guess, sure, right: (S, B, A) the most probable characters, their
+    probabilities, and whether they are right. prompts: B texts. answer: (B, A).
+    """
+
+    streams: list
+    guess: Tensor
+    sure: Tensor
+    right: Tensor
+    prompts: list
+    answer: Tensor
+
+    def share(self):
+        """The share of right characters in each state, a table with pass (0: the input), stream, right."""
+        return pd.DataFrame({"pass": range(len(self.streams)), "stream": self.streams,
+                             "right": self.right.double().mean(dim=(1, 2))})
+
+
+def readings(model, task, length, n=200, **call):
+    """Readings of a model on n problems that no run trains on; each character is given those before it."""
+    problems = TASKS[task].problems(n, length, stream(0, "chapter"), reserved=True)
+    tokens, targets = problems.batch()
+    with torch.no_grad():
+        passes, _ = instruments.trace(model, tokens, **call)
+        asked = targets[0] != IGNORE
+        states = [passes[0].input, *(one.output for one in passes)]
+        sure, guess = instruments.lens(model, states)[:, :, asked].softmax(dim=-1).max(dim=-1)
+    answer = targets[:, asked]
+    return Readings(["x", *(one.stream for one in passes)], guess, sure, guess == answer,
+                    [decode(prompt) for prompt in problems.prompt], answer)
+
+
+def refine(seen, labels, alt, problems=4):
+    """Show a slider over the passes: what the head would read of a few problems after each of them.
+
+    labels: one for each pass, the input left out.
+    """
+    frames = [slides.guesses([(seen.prompts[b], decode(seen.guess[s, b]), seen.right[s, b].tolist(),
+                               seen.sure[s, b].tolist()) for b in range(problems)], f"{alt} Here: {label}.")
+              for s, label in enumerate(labels, 1)]
+    slides.play(frames, labels, alt)
+
+
+def claim(sentence, holds, asserted=True):
+    """Print whether a claim holds. Raises AssertionError where it does not, unless it is only looked at.
+
+    asserted: False where it cannot be expected, such as learned accuracy at the smoke profile.
+    """
+    print(f"{sentence}: {bool(holds)}" if asserted or holds else f"{sentence}: not so here")
+    assert holds or not asserted, f"not so: {sentence}"
+
+
+def committed(rung, task, metric="character", profile="cpu", **values):
+    """The committed records' last accuracies of one rung on one task, in [0, 1], one for each seed.
+
+    Greedy and on unseen problems unless said otherwise. Other columns of the table narrow the rows.
+    """
+    rows = select(read(COMMITTED), profile, rung=rung, task=task, metric=metric, **values)
+    return at_the_end(rows)["value"]
+
+
+def ledgers(rung, task, profile="cpu"):
+    """The committed records' ledgers (see `tarm.ledger`) of one rung on one task in the main study, a table."""
+    found = [record["ledger"] for record in Store(COMMITTED).records()
+             if (record["configuration"]["rung"], record["configuration"]["task"]) == (rung, task)
+             and place(run_from(record["configuration"])) == (profile, "main")]
+    return pd.DataFrame(found)
+
+
+def traced(*rungs, budget=12):
+    """Where the passes of these rungs go, in one training call of a tiny model (see `tarm.placement`)."""
+    return compute_placement(budget, rungs, task="copy", length=4, **{k: v for k, v in TINY.items() if k != "budget"})
+
+
+def names():
+    """The one table of names, from `tarm.LADDER`: a row for each rung, numbered from 1."""
+    rows = [(rung.name, rung.short, rung.key, rung.family, rung.change) for rung in LADDER.values()]
+    return pd.DataFrame(rows, columns=["name", "short", "key", "family", "new on this rung"],
+                        index=pd.RangeIndex(1, len(rows) + 1, name="#"))
+
+
+def published_sizes():
+    """Steps and parameters of each rung at the paper's size, by printed name."""
+    sizes = {rung.name: Architecture(rung=rung.key) for rung in LADDER.values()}
+    return pd.DataFrame([(name, size.steps, size.budget, f"{size.count_parameters():,}")
+                         for name, size in sizes.items()],
+                        columns=["name", "steps N", "block passes", "parameters"]).set_index("name")

@@ -1,0 +1,202 @@
+"""Figures of what a model does inside, for the chapters; each takes a table or arrays, returns a Figure.
+
+They are narrow, so that a telephone shows their words at a size that can be read.
+"""
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from .figures import on, styled
+from .ladder import LADDER
+
+WIDTH = 5.2  # inches
+STREAMS = {"x": "#4d4d4d", "h": "#2878b8", "z": "#fd8d3c", "y": "#7f2704"}
+DASHES = {"x": (0, (1, 1)), "h": "-", "z": (0, (4, 1.5)), "y": "-"}  # so that greyscale tells them apart
+BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#08306b"])
+
+
+def panels(height, rows=1, columns=1, note="", **options):
+    """(figure of WIDTH, axes in a list), with the note that says what the figure shows below them."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options).flatten().tolist()
+    figure.supxlabel(note, fontsize=7.5, color="#666666", x=0.01, ha="left")
+    return figure, axes
+
+
+def name_ends(axes, ends):
+    """Write each line's name at its right end, moved up where two would overlap; ends: (x, y, name, colour)."""
+    log = axes.get_yscale() == "log"
+    scale = np.log10 if log else float
+    low, high = map(scale, axes.get_ylim())
+    last = -np.inf
+    for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
+        last = max(scale(y), last + 0.075 * (high - low))
+        axes.annotate(name, (x, 10**last if log else last), xytext=(6, 0), textcoords="offset points", color=colour,
+                      va="center", fontsize=9, fontweight="bold", annotation_clip=False)
+
+
+def plain_log(axes):
+    """A logarithmic y axis, its ticks plain numbers where they span less than three decades, powers of ten elsewhere."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high < 1000 * low:
+        axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+
+
+def shown(character):
+    return character.replace("\n", "\u21b5")
+
+
+@styled
+def placement(passes, note=""):
+    """The passes of a few rungs as boxes: the stream each updates and, below, what it reads.
+
+    One row per rung and pass, as `tarm.placement.compute_placement` gives them.
+    """
+    rungs, budget = list(passes["rung"].unique()), passes["pass"].max()
+    figure, (ax,) = panels(0.85 * len(rungs) + 0.55, note=note)
+    for row in passes.itertuples():
+        x, y, colour = row[2], -rungs.index(row.rung), LADDER[row.rung].colour
+        face = colour if row.gradient else "white"
+        ax.add_patch(matplotlib.patches.Rectangle(
+            (x - 0.43, y - 0.2), 0.86, 0.4, facecolor=face, edgecolor=colour if row.executed else "#bbbbbb",
+            linewidth=1.2, linestyle="-" if row.executed else (0, (2, 2))))
+        if row.executed:
+            block = "f" if LADDER[row.rung].model.tied else f"$f_{{{row[2]}}}$"
+            ax.text(x, y + 0.06, row.stream, ha="center", va="center", fontsize=10, fontweight="bold", color=on(face))
+            ax.text(x, y - 0.11, block, ha="center", va="center", fontsize=7, color=on(face))
+            ax.text(x, y - 0.33, row.reads.replace(" ", ""), ha="center", va="center", fontsize=7.5, color="#444444")
+        if row.readout:
+            ax.plot(x, y + 0.29, marker="v", markersize=5, color="#222222")
+    for rung in rungs:
+        ax.text(0.55, -rungs.index(rung) + 0.36, LADDER[rung].name, fontsize=9, fontweight="bold", color="#222222",
+                va="bottom")
+    ax.set(xlim=(0.4, budget + 0.6), ylim=(-len(rungs) + 0.52, 0.62))
+    ax.axis("off")
+    return figure
+
+
+@styled
+def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="", limits=None):
+    """Lines over the column x, one for each value of the column `by`, whose name stands at its end.
+
+    colours: {value: colour}; streams x, h, y, z and rungs have theirs.
+    """
+    figure, (ax,) = panels(2.9, note=note)
+    known = STREAMS | {key: rung.colour for key, rung in LADDER.items()} | (colours or {})
+    ends = []
+    for value, part in table.groupby(by, sort=False):
+        colour = known.get(value, "#444444")
+        ax.plot(part[x], part[y], color=colour, linestyle=DASHES.get(value, "-"), linewidth=1.8,
+                marker="o" if len(part) < 30 else None, markersize=3.5)
+        name = LADDER[value].short if value in LADDER else str(value)
+        ends.append((part[x].iloc[-1], part[y].iloc[-1], name, colour))
+    if log:
+        plain_log(ax)
+    if limits:
+        ax.set_ylim(limits)
+    name_ends(ax, ends)
+    longest = max(len(end[2]) for end in ends)
+    span = table[x].max() - table[x].min() or 1
+    ax.set_xlim(table[x].min() - 0.03 * span, table[x].max() + (0.04 + 0.021 * longest) * span)
+    ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6, integer=True))
+    ax.set(xlabel=xlabel or x, ylabel=ylabel or y)
+    ax.grid(color="#eeeeee")
+    return figure
+
+
+@styled
+def gradient_bars(table, note=""):
+    """The gradient that reaches each pass, one bar a pass, a panel per column `what`; an empty place is none.
+
+    Rows: what, pass, stream, gradient (relative to the largest).
+    """
+    kinds = list(table["what"].unique())
+    figure, axes = panels(1.35 * len(kinds) + 0.5, len(kinds), 1, note, sharex=True, sharey=True)
+    for ax, kind in zip(axes, kinds):
+        here = table[table["what"] == kind]
+        ax.bar(here["pass"], here["gradient"], color=[STREAMS[s] for s in here["stream"]], width=0.8)
+        for row in here[here["gradient"] == 0].itertuples():
+            ax.plot(row[2], 1, marker="x", color="#999999", markersize=4, transform=ax.get_xaxis_transform(),
+                    clip_on=False)
+        ax.set_yscale("log")
+        ax.set_title(kind, loc="left", pad=8)
+    for name, offset in ("z", 0), ("y", 1):
+        if name in set(table["stream"]):
+            axes[0].text(1.0 - 0.06 * offset, 1.16, name, color=STREAMS[name], transform=axes[0].transAxes,
+                         fontweight="bold", ha="right")
+    axes[-1].set(xlabel="block pass (x: no gradient comes here)")
+    axes[-1].xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(12, integer=True))
+    return figure
+
+
+@styled
+def attention_maps(weights, text, titles, note=""):
+    """Attention as squares, a panel each: row i shows what position i takes from each position j.
+
+    weights: arrays (T, T). text: the T characters, which stand at both sides.
+    """
+    T, columns = len(text), min(2, len(weights))
+    rows = -(-len(weights) // columns)
+    figure, axes = panels(2.75 * rows + 0.3 if columns == 2 else 4.2, rows, columns, note)
+    for ax, weight, title in zip(axes, weights, titles):
+        ax.imshow(weight, cmap=BLUES, vmin=0, vmax=1)
+        ax.set_xticks(range(T), [shown(c) for c in text])
+        ax.set_yticks(range(T), [shown(c) for c in text])
+        ax.set(title=title, xlabel="looks at", ylabel="at this character")
+        ax.tick_params(length=0)
+    for ax in axes[len(weights):]:
+        ax.axis("off")
+    return figure
+
+
+@styled
+def character_grid(rows, labels, values, note="", title="", ylabel="", marked=None, scale=(0, 1), small=None):
+    """A grid of characters, one row of them for each label, each cell as dark as its value.
+
+    rows: strings of one length. values: array of the same shape. marked: array of booleans; a marked
+    cell has a frame. small: an array of what stands small in each cell's corner.
+    """
+    height, width = len(rows), len(rows[0])
+    figure, (ax,) = panels(min(0.3 * height + 0.9, 6), note=note)
+    values = np.asarray(values, dtype=float)
+    ax.imshow(values, cmap=BLUES, vmin=scale[0], vmax=scale[1], aspect="auto")
+    for r, row in enumerate(rows):
+        for c, character in enumerate(row):
+            share = (values[r, c] - scale[0]) / (scale[1] - scale[0])
+            ax.text(c, r, shown(character), ha="center", va="center", fontsize=10,
+                    color=on(BLUES(min(1.0, max(0.0, share)))[:3]))
+            if small is not None:
+                ax.text(c + 0.43, r + 0.4, str(small[r][c]), ha="right", va="bottom", fontsize=7,
+                        color=on(BLUES(min(1.0, max(0.0, share)))[:3]))
+            if marked is not None and marked[r][c]:
+                ax.add_patch(matplotlib.patches.Rectangle((c - 0.46, r - 0.44), 0.92, 0.88, fill=False,
+                                                          edgecolor="#fd8d3c", linewidth=1.6))
+    ax.set_yticks(range(height), labels)
+    ax.set_xticks([])
+    ax.set(title=title, ylabel=ylabel)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return figure
+
+
+@styled
+def matrix(values, labels, note="", title="", scale=(-1, 1), axis=""):
+    """A square table of numbers as shades, its axes labelled, the numbers in the cells where there is room."""
+    figure, (ax,) = panels(4.3, note=note)
+    values = np.asarray(values, dtype=float)
+    ax.imshow(values, cmap=LinearSegmentedColormap.from_list("two", ["#d94801", "#ffffff", "#08306b"]),
+              vmin=scale[0], vmax=scale[1])
+    if len(values) <= 8:
+        for (r, c), value in np.ndenumerate(values):
+            ax.text(c, r, f"{value:.1f}", ha="center", va="center", fontsize=9,
+                    color="white" if abs(value) > 0.65 * scale[1] else "#222222")
+    ax.set_xticks(range(len(labels)), labels)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set(title=title, xlabel=axis, ylabel=axis)
+    ax.tick_params(length=0)
+    return figure

@@ -1,0 +1,118 @@
+"""What the chapters share: sources, claims, live models, readings, sliders, figures of insides."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from tarm import LADDER, build, chapters, insides, slides
+from tarm.ladder import Iterative, IterativeStep
+from tarm.runs import Run
+
+RUN = Run(rung="iterative", task="copy", length=3, budget=2, width=16, heads=2, context=16, batch=4, training_steps=50)
+
+
+def test_a_source_is_the_files_own_less_its_docstrings():
+    text = chapters.without_docstring('def f(x):\n    """One\n    two."""\n    y = x\n    """three"""\n    return y')
+    assert text == "def f(x):\n    y = x\n    return y"
+
+
+def test_the_source_shown_is_code_that_runs(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data["text/plain"]))
+    chapters.source(IterativeStep, Iterative.step)
+    assert shown[0].startswith("# tarm/ladder/iterative_step.py: IterativeStep\n")
+    assert "# tarm/ladder/iterative.py: Iterative.step\ndef step(self, " in shown[0] and '"""' not in shown[0]
+    exec(shown[0], {"Iterative": Iterative})
+
+
+def test_a_claim_that_fails_raises_unless_it_is_only_looked_at(capsys):
+    chapters.claim("one is one", 1 == 1)
+    chapters.claim("one is two", 1 == 2, asserted=False)
+    with pytest.raises(AssertionError, match="not so: one is two"):
+        chapters.claim("one is two", 1 == 2)
+    assert capsys.readouterr().out.splitlines() == ["one is one: True", "one is two: not so here", "one is two: False"]
+
+
+@pytest.mark.parametrize("profile, steps", [("smoke", [4]), ("cpu", [20, 40, 50])])
+def test_a_live_model_takes_four_steps_at_smoke_size(profile, steps):
+    result = chapters.live(RUN, profile, every=20)
+    assert len(result.losses) == steps[-1]
+    assert chapters.learning_curve(result, 3)["step"].tolist() == steps
+
+
+def test_readings_are_what_the_model_says_at_the_supervised_places():
+    """The last state's share is the accuracy of the logits, counted here."""
+    model = build("iterative", budget=3, width=16, heads=2, context=16).eval()
+    seen = chapters.readings(model, "copy", 4, n=50)
+    assert seen.streams == ["x", "h", "h", "h"] and seen.right.shape == (4, 50, 5) and len(seen.prompts) == 50
+    tokens = torch.cat([torch.tensor([["0123456789|+=\n".index(c) for c in prompt] for prompt in seen.prompts]),
+                        seen.answer[:, :-1]], dim=1)
+    with torch.no_grad():
+        guess = model(tokens).logits.argmax(-1)[:, 4:]
+    assert seen.guess[-1].equal(guess)
+    assert seen.share()["right"].iloc[-1] == pytest.approx((guess == seen.answer).double().mean().item())
+
+
+def test_the_table_of_names_is_the_ladder():
+    assert chapters.names()["name"].tolist() == [rung.name for rung in LADDER.values()]
+    assert chapters.published_sizes().loc["Dense Transformer", "parameters"] == "42,640,142"
+
+
+def test_committed_values_are_one_a_seed():
+    assert len(chapters.committed("ar_trm", "copy")) == len(chapters.ledgers("ar_trm", "copy")) >= 3
+    assert chapters.ledgers("ar_trm", "copy")["nominal_passes"].unique().tolist() == [24]
+
+
+def test_a_slider_needs_nothing_from_elsewhere_and_has_a_word_for_every_frame():
+    frames = [slides.guesses([("12|", "12", [True, False], [0.9, 0.5])], f"frame {n}") for n in range(3)]
+    page = slides.slides(frames, ["one", "two", "three"], "what moves")
+    assert page.count("<svg ") == 3
+    assert re.findall('data-label="(.*?)"', page) == ["one", "two", "three"]
+    assert re.findall("aria-label='(.*?)'", page) == ["frame 0", "frame 1", "frame 2"]
+    assert not re.search(r"src=|href=|import ", page)
+    assert set(re.findall(r"https?://[^'\"]+", page)) == {"http://www.w3.org/2000/svg"}
+    assert page.count("display:none") == 2  # without scripts the last frame is seen
+    with pytest.raises(ValueError, match="3 frames with 2 labels"):
+        slides.slides(frames, ["one", "two"], "what moves")
+
+
+@pytest.mark.parametrize("colour, share, mixed", [("#000000", 0, "#ffffff"), ("#000000", 1, "#000000"), ("#ff0000", 0.5, "#ff8080")])
+def test_a_colour_is_blended_over_white(colour, share, mixed):
+    assert slides.blend(colour, share) == mixed
+
+
+def test_streams_are_told_apart_without_colour():
+    """By luminance, or by their dashes."""
+    def luminance(colour):
+        return sum(w * int(colour[i:i + 2], 16) / 255 for w, i in ((0.299, 1), (0.587, 3), (0.114, 5)))
+
+    names = list(insides.STREAMS)
+    for i, one in enumerate(names):
+        for other in names[i + 1:]:
+            apart = abs(luminance(insides.STREAMS[one]) - luminance(insides.STREAMS[other]))
+            assert apart > 0.15 or insides.DASHES[one] != insides.DASHES[other]
+
+
+TABLE = pd.DataFrame({"pass": [1, 2, 3], "stream": list("zzy"), "size": [1.0, 2.0, 4.0], "gradient": [0.0, 1e-3, 1e-1],
+                      "what": ["a"] * 3})
+
+
+@pytest.mark.parametrize("draw", [
+    lambda: insides.lines(TABLE, "pass", "size", "stream", log=True), lambda: insides.lines(TABLE, "pass", "size", "stream"),
+    lambda: insides.gradient_bars(TABLE), lambda: insides.attention_maps([np.eye(3)], "12|", ["head 1"]),
+    lambda: insides.character_grid(["12", "3\n"], ["a", "b"], [[0, 1], [0.5, 0.2]], marked=[[True, False]] * 2),
+    lambda: insides.matrix(np.eye(3), "abc"), lambda: insides.placement(chapters.traced("dual_ut", budget=6))])
+def test_figures_are_narrow_enough_for_a_telephone(draw):
+    figure = draw()
+    assert isinstance(figure, Figure) and figure.get_figwidth() <= insides.WIDTH
+    texts = [text for ax in figure.axes for text in (*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels())]
+    assert min(text.get_fontsize() for text in texts) >= 7
+
+
+def test_a_line_has_its_name_at_its_end():
+    figure = insides.lines(TABLE, "pass", "size", "stream")
+    assert sorted(text.get_text() for text in figure.axes[0].texts) == ["y", "z"]
