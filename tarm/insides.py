@@ -38,7 +38,7 @@ def name_ends(axes, ends):
 
 
 def plain_log(axes):
-    """A logarithmic y axis, its ticks plain numbers where they span less than three decades, powers of ten elsewhere."""
+    """A logarithmic y axis; where it spans less than three decades its ticks are plain numbers."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     if high < 1000 * low:

@@ -14,7 +14,8 @@ FONT = "font-family='sans-serif'"
 PAGE = """<div id="{id}" style="max-width:{width}px">
 <label style="display:flex;gap:.6em;align-items:center;font-family:sans-serif;font-size:14px">
 <button type="button" aria-label="play">&#9654;</button>
-<input type="range" min="0" max="{last}" value="{last}" style="flex:1" aria-label="{alt}"><output style="min-width:8em"></output></label>
+<input type="range" min="0" max="{last}" value="{last}" style="flex:1" aria-label="{alt}">
+<output style="min-width:8em"></output></label>
 {frames}
 <script>
 (function () {{

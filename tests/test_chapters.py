@@ -80,7 +80,8 @@ def test_a_slider_needs_nothing_from_elsewhere_and_has_a_word_for_every_frame():
         slides.slides(frames, ["one", "two"], "what moves")
 
 
-@pytest.mark.parametrize("colour, share, mixed", [("#000000", 0, "#ffffff"), ("#000000", 1, "#000000"), ("#ff0000", 0.5, "#ff8080")])
+@pytest.mark.parametrize("colour, share, mixed", [
+    ("#000000", 0, "#ffffff"), ("#000000", 1, "#000000"), ("#ff0000", 0.5, "#ff8080")])
 def test_a_colour_is_blended_over_white(colour, share, mixed):
     assert slides.blend(colour, share) == mixed
 
@@ -102,7 +103,8 @@ TABLE = pd.DataFrame({"pass": [1, 2, 3], "stream": list("zzy"), "size": [1.0, 2.
 
 
 @pytest.mark.parametrize("draw", [
-    lambda: insides.lines(TABLE, "pass", "size", "stream", log=True), lambda: insides.lines(TABLE, "pass", "size", "stream"),
+    lambda: insides.lines(TABLE, "pass", "size", "stream", log=True),
+    lambda: insides.lines(TABLE, "pass", "size", "stream"),
     lambda: insides.gradient_bars(TABLE), lambda: insides.attention_maps([np.eye(3)], "12|", ["head 1"]),
     lambda: insides.character_grid(["12", "3\n"], ["a", "b"], [[0, 1], [0.5, 0.2]], marked=[[True, False]] * 2),
     lambda: insides.matrix(np.eye(3), "abc"), lambda: insides.placement(chapters.traced("dual_ut", budget=6))])

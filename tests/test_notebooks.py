@@ -71,7 +71,7 @@ def test_leads_to_the_chapter_before_and_the_next_and_nowhere_else(chapter):
 def test_few_cells_are_left_uncompared_and_each_is_followed_by_a_check(chapter):
     """A tag may tell nbval to ignore an output; then the next code cell asserts something that holds everywhere."""
     cells = code_of(chapter)
-    ignored = [i for i, cell in enumerate(cells) if any(tag.startswith("nbval") for tag in cell.metadata.get("tags", []))]
+    ignored = [i for i, cell in enumerate(cells) if "nbval" in " ".join(cell.metadata.get("tags", []))]
     assert len(ignored) <= 2
     for i in ignored:
         assert re.search(r"\b(claim|assert)\b", cells[i + 1].source)

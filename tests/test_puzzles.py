@@ -16,7 +16,7 @@ def puzzles():
         places = [i for i, cell in enumerate(cells) if "puzzle" in cell.metadata.get("tags", [])]
         for number, i in enumerate(places, 1):
             assert "check" in cells[i + 1].metadata.get("tags", []), f"{path.stem}, puzzle {number}: no check"
-            answer = re.search(r"<details><summary>Answer</summary>\n\n```python\n(.*?)```", cells[i + 2].source, re.DOTALL)
+            answer = re.search(r"<details><summary>Answer</summary>\n\n```python\n(.*?)```", cells[i + 2].source, re.S)
             yield pytest.param(cells[i].source, cells[i + 1].source, answer and answer[1], id=f"{path.stem}-{number}")
 
 
