@@ -7,7 +7,11 @@ import sys
 import traceback
 from pathlib import Path
 
+import torch
+
+from .architecture import build
 from .ladder import LADDER
+from .ledger import PassCounter
 from .profiles import PROFILES
 from .tasks import TASKS
 
@@ -27,8 +31,19 @@ def register_task(task, like="copy"):
 
 
 def register_rung(rung):
-    """Add a rung after the seven published ones. Raises ValueError for a key that is taken."""
+    """Add a rung after the seven published ones.
+
+    Raises ValueError for a key that is taken, and where a call of the model does not execute as many
+    block passes as its `passes_per_step` says: budgets would mean something else than for other rungs.
+    """
     add(LADDER, rung, "rung")
+    model = build(rung.key, steps=2, width=8, heads=1, context=2, dropout=0.0)
+    with PassCounter(model) as passes:
+        model(torch.zeros(1, 2, dtype=torch.long), halting=False)
+    if passes.calls != model.architecture.budget:
+        del LADDER[rung.key]
+        raise ValueError(f"two steps of {rung.key!r} execute {passes.calls} block passes, not {model.architecture.budget}: "
+                         f"let its passes_per_step say how many one step takes")
 
 
 def add(registry, entry, kind):

@@ -94,36 +94,46 @@ class Store:
     def load(self, run_hash):
         """The record of one run, a dict. Raises ValueError where the file is not a whole record
         of this schema whose configuration has the hash it is named by."""
-        path = self.record_path(run_hash)
+        path, way_out = self.record_path(run_hash), f"`python -m tarm rm {run_hash}` removes it"
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
+            if record["schema"] > SCHEMA:
+                way_out = "update tarm"
             if record["schema"] != SCHEMA:
                 raise ValueError(f"schema {record['schema']}, this tarm reads {SCHEMA}")
+            if absent := [record["configuration"][kind] for kind, known in (("task", TASKS), ("rung", LADDER))
+                          if record["configuration"][kind] not in known]:
+                way_out = "name its file with --plugin FILE.py"
+                raise ValueError(f"{', '.join(absent)} comes from a plugin")
             if missing := {"configuration", "ledger", "evaluations", "losses", "diverged_at"} - set(record):
                 raise ValueError(f"it lacks {', '.join(sorted(missing))}")
             actual = run_from(record["configuration"]).hash
             if not actual == record["run"] == run_hash:
                 raise ValueError(f"its configuration has the hash {actual}")
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a record that can be used ({error}): remove it") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            what = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"{path} is not a record that can be used ({what}): {way_out}") from error
         return record
 
-    def records(self):
-        """All records, in the order of their hashes; those of a task or rung that no plugin loaded now
-        defines are left out, and named on standard error."""
-        return [self.load(path.stem) for path in sorted((self.root / "records").glob("*.json"))
-                if self._is_known(path)]
+    def usable(self):
+        """(records that can be used, in the order of their hashes; a line on each that cannot)."""
+        records, refused = [], []
+        for path in sorted((self.root / "records").glob("*.json")):
+            try:
+                records.append(self.load(path.stem))
+            except ValueError as error:
+                refused.append(str(error))
+        return records, refused
 
-    def _is_known(self, path):
-        try:
-            configuration = json.loads(path.read_text(encoding="utf-8"))["configuration"]
-            missing = [configuration[kind] for kind, known in (("task", TASKS), ("rung", LADDER))
-                       if configuration[kind] not in known]
-        except (ValueError, KeyError, TypeError):
-            return True  # damaged: `load` says how
-        if missing:
-            print(f"{path.name} left out: {', '.join(missing)} comes from a plugin (--plugin FILE.py)", file=sys.stderr)
-        return not missing
+    def records(self):
+        """All records, in the order of their hashes. Those of a task or rung that no plugin loaded now
+        defines are left out, and named on standard error. Raises ValueError where others cannot be used."""
+        records, refused = self.usable()
+        for line in refused:
+            if "comes from a plugin" not in line:
+                raise ValueError(line)
+            print(f"left out: {line}", file=sys.stderr)
+        return records
 
     def clear(self, run_hash):
         """Remove what a killed sweep may have left of a run that is finished or about to be begun anew."""
@@ -136,11 +146,15 @@ class Store:
 
     def find(self, prefix):
         """The one record whose hash begins with `prefix`. Raises ValueError unless there is one."""
+        return self.load(self.find_hash(prefix))
+
+    def find_hash(self, prefix):
+        """The one hash that begins with `prefix`, its record usable or not. Raises ValueError unless there is one."""
         found = sorted(path.stem for path in (self.root / "records").glob(f"{prefix}*.json"))
         if len(found) != 1:
             raise ValueError(f"{len(found)} runs in {self.root} begin with {prefix!r}: "
                              f"`python -m tarm list` names them all")
-        return self.load(found[0])
+        return found[0]
 
     def model(self, record):
         """The trained model of a record, on the CPU, in evaluation mode. Nothing is unpickled.
@@ -152,8 +166,9 @@ class Store:
         try:
             model.load_state_dict(load_file(path))
         except (SafetensorError, OSError, RuntimeError) as error:
-            raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): "
-                             f"committed records come without weights; train the run in a store of your own") from error
+            raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): committed records come "
+                             f"without weights; in a store of your own, remove the run with `python -m tarm rm "
+                             f"{record['run']}` and train it again") from error
         return model.eval()
 
     def take(self, other, record, weights=True):

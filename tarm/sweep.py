@@ -21,6 +21,8 @@ from .training import Stopped, train
 
 _progress = None  # in a worker process: the queue on which it reports
 
+LINE_EVERY = 300  # seconds between two lines of progress where there is no terminal to show a bar
+
 FINISHED, ELSEWHERE, STOPPED, BUSY, FAILED = "finished", "finished elsewhere", "stopped", "busy", "failed"
 
 
@@ -179,10 +181,15 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
 
 
 def _follow(queue, bar):
-    """Move the bar as the workers report, until None comes."""
+    """Move the bar as the workers report, until None comes; without a terminal, a line every few minutes."""
+    done, said = 0, time.monotonic()
     while (message := queue.get()) is not None:
         steps, text = message
+        done += steps
         bar.set_postfix_str(text, refresh=False)
         bar.update(steps)
+        if bar.disable and time.monotonic() - said >= LINE_EVERY:
+            print(f"{done} of {bar.total} steps; {text}", flush=True)
+            said = time.monotonic()
 
 

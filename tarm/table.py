@@ -54,7 +54,12 @@ def read(root):
 
 
 def refresh(store):
-    """Write a store's results.csv anew from its records, one process at a time."""
+    """Write a store's results.csv anew from the records that can be used, one process at a time.
+
+    Returns a line on each that cannot.
+    """
     store.root.mkdir(parents=True, exist_ok=True)
     with FileLock(store.root / "results.lock"):
-        write(tidy(store.records()), store.root / "results.csv")
+        records, refused = store.usable()
+        write(tidy(records), store.root / "results.csv")
+    return refused

@@ -196,6 +196,31 @@ def test_rm_asks_and_takes_no_answer_for_no(tarm, folder, monkeypatch):
     assert Store(folder).has(JOB.run)
 
 
+def test_a_damaged_record_is_named_and_hides_no_other(folder, tmp_path, capsys):
+    """list shows the rest and ends with 1, a sweep trains the rest, and rm can remove it."""
+    shutil.copytree(folder, tmp_path / "it")
+    good = len(records(folder))
+    (tmp_path / "it" / "records" / "0123456789ab.json").write_text('{"schema"', encoding="utf-8")
+    here = ["--store", str(tmp_path / "it")]
+    assert main(["list", *here]) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1 + good and "0123456789ab.json is not a record that can be used" in err
+    sweep = ["sweep", "--profile", "smoke", "--rung", "dense", "--task", "copy", *ALONE, *here]
+    assert main(sweep) == 1
+    assert len(records(tmp_path / "it")) == good + 2
+    assert main(["rm", "0123456789ab", "--yes", *here]) == 0
+    assert main(["list", *here]) == 0
+
+
+def test_a_diverged_run_is_asked_with_a_warning(folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "it")
+    path = Store(tmp_path / "it").record_path(JOB.run.hash)
+    record = json.loads(path.read_text(encoding="utf-8")) | {"diverged_at": 2}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert main(["generate", JOB.run.hash, "1234|", "--store", str(tmp_path / "it")]) == 0
+    assert "this run diverged at step 2" in capsys.readouterr().err
+
+
 def test_dry_run_estimates_and_trains_nothing(tarm, folder):
     code, out, _ = tarm("sweep --profile smoke --rung universal,dense --task copy --dry-run")
     there, dense, total = (line for line in out.splitlines())

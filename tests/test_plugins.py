@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tarm import gallery
+from tarm import LADDER, gallery, register_rung
+from tarm.ladder import Iterative, Rung
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -71,6 +72,25 @@ def test_a_file_that_fails_is_one_line(tmp_path, content, words, by):
                           env=os.environ | ({} if option else {"TARM_PLUGINS": "broken.py"}))
     assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1
     assert re.search(rf"^tarm: plugin .*broken\.py failed.*{words}", done.stderr), done.stderr
+
+
+def test_a_rung_that_miscounts_its_passes_is_refused():
+    """Two passes a step are what the Iterative Transformer's passes_per_step does not say."""
+    class Twice(Iterative):
+        def step(self, f, h, x, n):
+            return f(f(h))
+
+    with pytest.raises(ValueError, match="two steps of 'twice' execute 4 block passes, not 2"):
+        register_rung(Rung("twice", "Twice", "Twice", "single stream", "#000000", "two passes", Twice))
+    assert "twice" not in LADDER
+
+
+def test_records_of_a_plugin_say_so_where_it_is_not_loaded(folder):
+    assert tarm(folder, "train", "--profile", "smoke", "--rung", "recall", "--task", "copy").returncode == 0
+    run, = (Path(folder / "store" / "records").glob("*.json"))
+    alone = subprocess.run([sys.executable, "-m", "tarm", "evaluate", run.stem], cwd=folder, capture_output=True, text=True,
+                           env=os.environ | {"TARM_STORE": str(folder / "store")})
+    assert alone.returncode == 1 and "recall comes from a plugin): name its file with --plugin" in alone.stderr
 
 
 def test_a_taken_key_and_a_missing_file_are_refused(folder):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 from .. import gallery, table
 from ..evaluation import metrics
@@ -9,11 +10,20 @@ from ..ladder import LADDER
 from ..runs import run_from
 from ..store import COMMITTED, Store, scores
 from ..studies import place
+from .options import complain
 
 
 def command_list(arguments):
-    records = Store(arguments.store).records()
-    if arguments.json:
+    store = Store(arguments.store)
+    if not store.root.is_dir():
+        print(f"there is no store at {store.root}", file=sys.stderr)
+    records, refused = store.usable()
+    show(records, arguments.json)
+    complain(refused)
+
+
+def show(records, as_json):
+    if as_json:
         for record in records:
             print(json.dumps({"run": record["run"], **record["configuration"], **record["ledger"],
                               "diverged_at": record["diverged_at"], "accuracy": final_accuracy(record)}))
@@ -53,7 +63,7 @@ def command_merge(arguments):
             taken += 1
         except ValueError as error:
             refused.append(str(error))
-    table.refresh(store)
+    complain(table.refresh(store))
     print(f"{taken} records taken from {other.root} into {store.root}, {len(refused)} refused")
     if refused:
         raise ValueError("; ".join(refused))
@@ -68,15 +78,18 @@ def confirmed(question):
 
 def command_rm(arguments):
     store = Store(arguments.store)
-    records = [store.find(prefix) for prefix in arguments.run]
-    for record in records:
-        print(run_from(record["configuration"]))
-    if not arguments.yes and not confirmed(f"remove these {len(records)} runs from {store.root}? [y/N] "):
+    hashes = [store.find_hash(prefix) for prefix in arguments.run]
+    for run_hash in hashes:
+        try:
+            print(run_from(store.load(run_hash)["configuration"]))
+        except ValueError as error:
+            print(error)
+    if not arguments.yes and not confirmed(f"remove {'these' if len(hashes) > 1 else 'this'} from {store.root}? [y/N] "):
         print("nothing was removed")
         return
-    for record in records:
-        store.remove(record["run"])
-    table.refresh(store)
+    for run_hash in hashes:
+        store.remove(run_hash)
+    complain(table.refresh(store))
 
 
 def command_export(arguments):

@@ -18,6 +18,7 @@ def command_evaluate(arguments):
     record = store.find(arguments.run)
     run = run_from(record["configuration"])
     model = store.model(record).to(choose_device(arguments.device))
+    warn_of_divergence(record)
     lengths = [whole_number("lengths", part) for part in (arguments.lengths or str(run.length)).split(",")]
     print(f"{run}\n{'length':>6} {'problems':8} {'decoding':8} {'count':>5} {'character':>9} {'sequence':>8} "
           f"{'first':>6} {'last':>6}")
@@ -34,10 +35,16 @@ def other_lengths(prompt, length):
     return sorted({len(digits) for digits in re.findall(r"\d+(?=\D)", prompt)} - {length})
 
 
+def warn_of_divergence(record):
+    if record["diverged_at"]:
+        print(f"note: this run diverged at step {record['diverged_at']}, its weights are no use", file=sys.stderr)
+
+
 def command_generate(arguments):
     at_least(1, "limit", arguments.limit)
     store = Store(arguments.store)
     record = store.find(arguments.run)
+    warn_of_divergence(record)
     model = store.model(record).to(choose_device(arguments.device))
     noise = None
     if arguments.sample:

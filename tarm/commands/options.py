@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 from dataclasses import MISSING, fields
 
 import torch
@@ -31,7 +32,18 @@ def seed_list(text):
     parts = [part for part in text.split(",") if part]
     if not parts or not all(part.isdecimal() for part in parts) or parts == ["0"] and "," not in text:
         raise ValueError(f"seeds={text!r} are none: give a count such as 3, or a list such as 0,4")
-    return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))
+    return tuple(dict.fromkeys(map(int, parts))) if "," in text else tuple(range(int(text)))
+
+
+def complain(refused):
+    """Raise ValueError where files of a store could not be used, with a line on them; those of plugins aside,
+    which are only named."""
+    damaged = [line for line in refused if "comes from a plugin" not in line]
+    for line in refused:
+        if line not in damaged:
+            print(f"left out: {line}", file=sys.stderr)
+    if damaged:
+        raise ValueError(f"left out: {'; '.join(damaged)}")
 
 
 def whole_number(name, text):

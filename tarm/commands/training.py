@@ -15,7 +15,8 @@ from ..store import Store
 from ..studies import STUDIES, Job, jobs
 from ..sweep import sweep
 from ..tasks import TASKS
-from .options import choose_device, field_value, seed_list
+from ..training import check_room
+from .options import choose_device, complain, field_value, seed_list
 
 
 def train_and_report(these, arguments):
@@ -25,16 +26,19 @@ def train_and_report(these, arguments):
     words = [Path(word).name if Path(word).is_absolute() else word for word in arguments.words]
     command = "python -m tarm " + shlex.join(words)
     print(f"device: {device}", flush=True)
+    for job in these:
+        check_room(job.run, job.schedule)
     there = sum(store.has(job.run) for job in these)
     try:
         done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
                      arguments.save_every, arguments.recompute)
     finally:
-        table.refresh(store)
+        refused = table.refresh(store)
     print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} trained now, {done.left} left, "
           f"{len(done.failed)} failed: {store.root}")
     if done.failed:
         raise RuntimeError(f"{len(done.failed)} runs failed, the first: {done.failed[0]}")
+    complain(refused)
     return store, done.left
 
 
@@ -76,8 +80,9 @@ def list_with_estimate(these, arguments):
         if kind not in measured:
             measured[kind] = seconds_per_step(kind, device), decoding_rate(kind, device)
         per_step, rate = measured[kind]
-        hours = (per_step * job.run.training_steps + evaluation_flop(job.run, job.schedule) / rate) / 3600
-        total += hours
-        print(f"{hours:>5.2f} h  {job.run}", flush=True)
+        seconds = per_step * job.run.training_steps + evaluation_flop(job.run, job.schedule) / rate
+        total += seconds / 3600
+        shown = f"{seconds / 3600:.2f} h" if seconds >= 360 else f"{seconds:.0f} s"
+        print(f"{shown:>7}  {job.run}", flush=True)
     print(f"{total:.2f} hours, evaluation included, on one {device} process of {torch.get_num_threads()} threads, "
           f"going by 2 steps of each kind of run and 16 problems")
