@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 
 from .architecture import at_least, choose
-from .decoding import decodings, generate, gumbel
-from .estimate import decoding_flop, evaluation_flop, positions, step_flop
+from .decoding import generate, gumbel
+from .estimate import decoding_rate, evaluation_flop, positions, seconds_per_step, step_flop
 from .ladder import LADDER
 from .memory import forget_peak, peak
 from .profiles import PROFILES
@@ -267,10 +267,8 @@ def studies(bench):
 def _rates_at(bench, width, heads, precision):
     """FLOP a second of training and of decoding at a width, both at the published batch and length."""
     run = Run(rung="dense", task="addition", width=width, heads=heads, precision=precision, budget=6, dropout_stream="bits")
-    train = step_flop(run) / statistics.median(seconds for seconds, in bench.times(bench.step(run)))
-    model, prompt, answer, noise = decoding_problems(bench, run, run.length)
-    decode = statistics.median(t for t, in bench.times(lambda: decodings(model, prompt, answer.shape[1], (None, noise), answer)))
-    return train, decoding_flop(run, run.length, bench.problems) / decode
+    return (step_flop(run) / seconds_per_step(run, bench.device, bench.pairs),
+            decoding_rate(run, bench.device, bench.problems))
 
 
 PARTS = (matmul, steps, evaluation, caching, choices, growth, at_a_time, memory, studies)

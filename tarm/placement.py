@@ -17,9 +17,9 @@ def sources(tensor, produced, leaves):
     Walks autograd's graph back from it. produced: {grad_fn: number} of the passes before, at
     whose outputs the walk stops; leaves: {parameter: name} of those that it looks for.
     """
-    passes, names, seen, todo = set(), set(), set(), [tensor.grad_fn]
-    while todo:
-        node = todo.pop()
+    passes, names, seen, front = set(), set(), set(), [tensor.grad_fn]
+    while front:
+        node = front.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
@@ -28,7 +28,7 @@ def sources(tensor, produced, leaves):
             continue
         if getattr(node, "variable", None) in leaves:
             names.add(leaves[node.variable])
-        todo += [parent for parent, _ in node.next_functions]
+        front += [parent for parent, _ in node.next_functions]
     return passes, names
 
 

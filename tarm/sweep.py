@@ -131,18 +131,18 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     for job in jobs:
         if store.has(job.run):
             store.clear(job.run.hash)
-    todo = sorted((job for job in jobs if not store.has(job.run)), key=cost, reverse=True)
+    missing = sorted((job for job in jobs if not store.has(job.run)), key=cost, reverse=True)
     for name, number in ("jobs", workers), ("threads", threads):
         if number is not None:
             at_least(1, name, number)
-    if not todo:
+    if not missing:
         return Sweep(0, 0, 0, [])
     cores = os.cpu_count() or 1
-    workers = min(workers or (cores if device == "cpu" else 1), len(todo))
+    workers = min(workers or (cores if device == "cpu" else 1), len(missing))
     deadline = None if minutes is None else time.time() + 60 * minutes
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    bar = tqdm(total=sum(job.run.training_steps for job in todo), unit="step", disable=None, dynamic_ncols=True)
+    bar = tqdm(total=sum(job.run.training_steps for job in missing), unit="step", disable=None, dynamic_ncols=True)
     follower = threading.Thread(target=_follow, args=(queue, bar), daemon=True)
     follower.start()
     outcomes = []
@@ -150,7 +150,7 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
         with ProcessPoolExecutor(workers, context, _start_worker, (queue, threads or 1)) as pool:
             try:
                 for wait in (False, True):
-                    waiting, running, todo = todo[::-1], {}, []
+                    waiting, running, missing = missing[::-1], {}, []
                     while waiting or running:
                         while waiting and len(running) < workers:  # no more, so that an interrupt leaves none to be begun
                             job = waiting.pop()
@@ -160,7 +160,7 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
                             job, outcome = running.pop(future), future.result()
                             tqdm.write(outcome.line)
                             if outcome.word == BUSY and not wait:
-                                todo.append(job)
+                                missing.append(job)
                             else:
                                 outcomes.append(outcome)
             except BaseException:  # stop at once: what the workers had saved is kept
