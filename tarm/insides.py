@@ -110,10 +110,11 @@ def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="
 
 
 @styled
-def gradient_bars(table, note=""):
+def gradient_bars(table, note="", limits=None):
     """The gradient that reaches each pass, one bar a pass, a panel per column `what`; an empty place is none.
 
-    Rows: what, pass, stream, gradient (relative to the largest).
+    Rows: what, pass, stream, gradient (RMS). limits: (lowest, highest) of the logarithmic axis; a bar
+    has no zero to stand on there, so the lowest should be well below the smallest gradient.
     """
     kinds = list(table["what"].unique())
     figure, axes = panels(1.35 * len(kinds) + 0.5, len(kinds), 1, note, sharex=True, sharey=True)
@@ -124,6 +125,7 @@ def gradient_bars(table, note=""):
             ax.plot(row[2], 1, marker="x", color="#999999", markersize=4, transform=ax.get_xaxis_transform(),
                     clip_on=False)
         ax.set_yscale("log")
+        ax.set(ylim=limits, ylabel="gradient")
         ax.set_title(kind, loc="left", pad=8)
     for name, offset in ("z", 0), ("y", 1):
         if name in set(table["stream"]):
