@@ -6,7 +6,7 @@ from ..language_model import LanguageModel
 
 
 class Dense(LanguageModel):
-    """A Transformer of N different blocks (Vaswani et al. 2017).
+    """A Transformer of N different blocks (Vaswani et al. 2017; its pre-norm, decoder-only form as in GPT-2).
 
         h = x;  h <- f_n(h), n = 1 .. N
 
