@@ -82,7 +82,7 @@ def parser():
     sub.add_argument("--out", type=Path, default=Path("site"), help="folder of the pages, replaced if there is one (default: site)")
     sub = command("bench", commands.command_bench, "measure what training and decoding cost on this machine",
                   "bench --profile smoke --pairs 1 --problems 4 --part matmul,steps")
-    sub.add_argument("--profile", choices=PROFILES, default="cpu", help="size of the runs (default: cpu; paper takes an hour)")
+    sub.add_argument("--profile", choices=PROFILES, default="cpu", help="size of the runs (default: cpu)")
     sub.add_argument("--pairs", type=int, default=3, help="times that everything is measured (default: 3)")
     sub.add_argument("--problems", type=int, default=100, help="problems that we decode at once (default: 100)")
     sub.add_argument("--threads", type=int, default=1, help="threads that PyTorch may use (default: 1)")
