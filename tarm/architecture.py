@@ -8,9 +8,11 @@ from .block import DROPOUT_STREAMS, NORMS
 from .budget import PUBLISHED_BUDGET, passes_per_step, steps_for
 from .ladder import LADDER, WINDOWS
 from .tasks import VOCABULARY
+from .variants import FIELDS, Variation
 
-CHOICES = {"norm": NORMS, "scale": ("published", "unit"), "window": WINDOWS,
-           "precision": ("float32", "bf16"), "dropout_stream": DROPOUT_STREAMS}
+RESIDUALS = {"1": lambda passes: 1.0, "1/sqrt": lambda passes: passes**-0.5, "1/passes": lambda passes: 1 / passes}
+CHOICES = {"norm": NORMS, "scale": ("published", "unit"), "residual": tuple(RESIDUALS),
+           "precision": ("float32", "bf16"), "dropout_stream": DROPOUT_STREAMS} | FIELDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,14 @@ class Architecture:
     vocabulary: int = len(VOCABULARY)
     norm: str = "pre"              # pre, post, reentry
     scale: str = "published"       # published, unit
-    window: str = "cycle"          # cycle, step, all; rungs 6 and 7
+    window: str = "cycle"          # cycle, step, all; rungs 6 and 7; or, rung 7, a number of block passes
+    residual: str = "1"            # 1, 1/sqrt, 1/passes: the factor on each branch of a block, of all passes
+    start: str = "y_init"          # y_init, x: where y starts, rungs 5 to 7
+    injection: str = "z"           # z, both, none: which updates read x, rungs 5 to 7
+    sum: str = "sum"               # sum, mean of what a block reads, rungs 5 to 7
+    readout: str = "published"     # published, mean of the logits of all steps; rungs 5 to 7
+    supervision: str = "end"       # end, steps; rungs 5 to 7; steps-optimised, rung 7
+    halting_head: str = "published"  # published, trained; rung 7
     halting_bias: float = 0.0      # initial bias of ACT's halting head, rungs 4 to 6
     ponder_weight: float = 0.0     # rungs 4 to 6; 0.01 by default in the paper, 0 in its runs
     precision: str = "float32"     # float32, bf16
@@ -54,18 +63,43 @@ class Architecture:
             raise ValueError(f"dropout={self.dropout} is not in [0, 1)")
         if self.budget is not None and not isinstance(self.budget, int):
             raise ValueError(f"budget={self.budget!r} is not a whole number of block passes")
+        object.__setattr__(self, "window", str(self.window))
         self._check_meaning()
         self._fill_in_depth()
+        self._check_window()
+
+    def _check_window(self):
+        if self.window in WINDOWS:
+            return
+        if not self.window.isdecimal() or not 1 <= int(self.window) <= self.budget:
+            raise ValueError(f"window={self.window!r} is not known: choose one of {', '.join(WINDOWS)}, or a number of block "
+                             f"passes from 1 to the budget, {self.budget}")
+        object.__setattr__(self, "window", str(int(self.window)))
+        if LADDER[self.rung].model.halting_head != "q_halt" or self.reads_every_step:
+            raise ValueError(f"window={self.window} block passes have a meaning only for rung 7 where nothing but the last "
+                             f"step is read: use one of {', '.join(WINDOWS)}")
+
+    @property
+    def reads_every_step(self):
+        """Does the loss look at every step, where the rung itself looks at the last?"""
+        return self.supervision != "end" or self.readout == "mean" or self.halting_head == "trained"
+
+    @property
+    def residual_factor(self):
+        return RESIDUALS[self.residual](self.budget)
 
     def _check_meaning(self):
         """Refuse a field that would change nothing: two names for one model would be two runs."""
         model = LADDER[self.rung].model
+        dual, binary = "y" in model.streams, model.halting_head == "q_halt"
+        act = model.halting_head == "act_halt" and self.readout == "published"
         meaningless = {
             "outer": not model.nested, "inner": not model.nested, "window": not model.nested,
             "step_embeddings": not model.with_step_embeddings,
-            "halting_bias": model.halting_head != "act_halt",
-            "ponder_weight": model.halting_head != "act_halt",
+            "halting_bias": not act, "ponder_weight": not act,
             "dropout_stream": not self.dropout,
+            "start": not dual, "injection": not dual, "sum": not dual, "readout": not dual, "supervision": not dual,
+            "halting_head": not binary or self.readout == "mean",
         }
         for field in fields(Architecture):
             if meaningless.get(field.name) and getattr(self, field.name) != field.default:
@@ -75,6 +109,11 @@ class Architecture:
         if self.norm == "reentry" and not model.tied:
             raise ValueError(f"norm=reentry has no meaning for {self.rung}, which carries no state "
                              f"round a loop: use pre or post")
+        if self.injection == "none" and self.start != "x":
+            raise ValueError("injection=none leaves the model without its input: use it with start=x")
+        if self.supervision == "steps-optimised" and (not binary or self.window == "all" or self.readout == "mean"):
+            raise ValueError("supervision=steps-optimised is for rung 7 with window=cycle or step and its published readout: "
+                             "no gradient crosses from one step to the next")
 
     def _fill_in_depth(self):
         budget = self.budget
@@ -92,11 +131,18 @@ class Architecture:
     def count_parameters(self):
         """How many parameters the model has, counted on one that takes no memory."""
         with torch.device("meta"):
-            return sum(p.numel() for p in LADDER[self.rung].model(self).parameters())
+            return sum(p.numel() for p in self.model(self).parameters())
 
     def build(self, seed=0):
         """The model, a LanguageModel on the CPU in float32, initialised from `seed`."""
-        return LADDER[self.rung].model(self).initialise(seed)
+        return self.model(self).initialise(seed)
+
+    @property
+    def model(self):
+        """The class of the model: the rung's own, or where a field of `tarm.variants` is not as published a variation of it."""
+        model = LADDER[self.rung].model
+        published = all(getattr(self, field) == values[0] for field, values in FIELDS.items())
+        return model if published else type(model.__name__, (Variation, model), {})
 
 
 def choose(field, value, allowed):

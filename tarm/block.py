@@ -93,6 +93,8 @@ class Block(nn.Module):
     norm="reentry":          as "pre", then a LayerNorm of its own for each stream, so that
                              what is carried to the next pass, or read, is normalised.
 
+    Each branch is multiplied by `factor` before it is added (1 as published).
+
     precision="bf16" runs the two branches under autocast; the residual stream keeps the
     dtype it came in, because the sum promotes. "float32" means: nothing is cast, so a
     float64 model stays float64.
@@ -100,10 +102,11 @@ class Block(nn.Module):
     One call is one *block pass*, the unit in which the paper counts compute.
     """
 
-    def __init__(self, width, heads, dropout, norm="pre", precision="float32", streams=("h",), dropout_stream="torch"):
+    def __init__(self, width, heads, dropout, norm="pre", precision="float32", streams=("h",), dropout_stream="torch",
+                 factor=1.0):
         super().__init__()
         dropout = Dropout(dropout, dropout_stream)
-        self.norm, self.precision = norm, precision
+        self.norm, self.precision, self.factor = norm, precision, factor
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads, dropout)
         self.mlp = MLP(width, dropout)
@@ -113,10 +116,9 @@ class Block(nn.Module):
     def forward(self, h, stream="h", past=None):
         """(B, T, C) -> (B, T, C); `stream` names the stream that is updated."""
         for norm, branch in (self.norm1, partial(self.attention, past=past)), (self.norm2, self.mlp):
-            if self.norm == "post":
-                h = norm(h + self.cheaply(branch, h))
-            else:
-                h = h + self.cheaply(branch, norm(h))
+            update = self.cheaply(branch, h if self.norm == "post" else norm(h))
+            h = h + (update if self.factor == 1 else self.factor * update)
+            h = norm(h) if self.norm == "post" else h
         return self.reentry[stream](h) if self.norm == "reentry" else h
 
     def cheaply(self, branch, h):

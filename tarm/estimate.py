@@ -16,7 +16,9 @@ def backward_passes(run):
     cycle = run.inner + 1
     if not LADDER[run.rung].model.nested or run.window == "all":
         return run.budget
-    steps = 1 if run.rung == "ar_trm" else run.steps  # rung 7 reads its last step only
+    if run.window.isdecimal():
+        return int(run.window)
+    steps = 1 if run.rung == "ar_trm" and not run.reads_every_step else run.steps  # rung 7 reads its last step only
     return steps * cycle * (run.outer if run.window == "step" else 1)
 
 

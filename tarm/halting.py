@@ -1,4 +1,13 @@
-"""The two ways of deciding when to stop: adaptive computation time, and binary halting."""
+"""When to stop, and what is read then: adaptive computation time, binary halting, and this project's variants.
+
+ACT, Last, Earliest and Each are *readings*. One takes in the state behind every step, with what a
+halting head said of it, and tells what is read in the end:
+
+    reading = ACT.begin(x)
+    reading = reading.add(state, vote)      # after each step
+    reading.running, reading.updates        # (B, T): is the position still waited for? steps so far
+    reading.finish(state)                   # the readout
+"""
 
 from typing import NamedTuple
 
@@ -49,6 +58,76 @@ class ACT(NamedTuple):
     def ponder_cost(self):
         """Mean over all positions of updates + remainder; the gradient flows through p."""
         return (self.updates + self.remainder).mean()
+
+
+class Last(NamedTuple):
+    """The last state is read, and nothing halts."""
+
+    running: Tensor   # (B, T) True
+    updates: Tensor   # (B, T) steps so far
+
+    @classmethod
+    def begin(cls, x):
+        zero = torch.zeros_like(x[..., 0], dtype=torch.long)
+        return cls(running=zero == 0, updates=zero)
+
+    def add(self, state, vote):
+        return self._replace(updates=self.updates + 1)
+
+    def finish(self, last):
+        return last
+
+    def ponder_cost(self):
+        return None
+
+
+class Earliest(NamedTuple):
+    """Each position is read at the first step whose vote q (B, T) is above 0, or else at the last."""
+
+    running: Tensor   # (B, T) True while no vote was above 0
+    updates: Tensor   # (B, T) steps up to and including that one
+    readout: Tensor   # (B, T, C) the state there
+
+    @classmethod
+    def begin(cls, x):
+        zero = torch.zeros_like(x[..., 0], dtype=torch.long)
+        return cls(running=zero == 0, updates=zero, readout=torch.zeros_like(x))
+
+    def add(self, state, q):
+        halts = self.running & (q > 0)
+        return Earliest(running=self.running & ~halts, updates=self.updates + self.running,
+                        readout=torch.where(halts.unsqueeze(-1), state, self.readout))
+
+    def finish(self, last):
+        return torch.where(self.running.unsqueeze(-1), last, self.readout)
+
+    def ponder_cost(self):
+        return None
+
+
+class Each(NamedTuple):
+    """What another reading would have read after every step, had it been the last: (N, B, T, C)."""
+
+    inner: tuple
+    readouts: tuple = ()
+
+    def add(self, state, vote):
+        inner = self.inner.add(state, vote)
+        return Each(inner, (*self.readouts, inner.finish(state)))
+
+    @property
+    def running(self):
+        return self.inner.running
+
+    @property
+    def updates(self):
+        return self.inner.updates
+
+    def finish(self, last):
+        return torch.stack(self.readouts)
+
+    def ponder_cost(self):
+        return self.inner.ponder_cost()
 
 
 def earliest_exit(batch, steps, generator, probability=0.25):

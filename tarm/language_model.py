@@ -1,5 +1,6 @@
 """What every rung shares around its core: embed -> core -> norm -> head, and the loss."""
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -19,13 +20,17 @@ class Output(NamedTuple):
 
     logits: (B, T, vocabulary). ponder: scalar, or None for a rung without ACT.
     halted_at: (B, T) the step, counted from 1, at which each position halts; the last step
-    for one that never does. steps: how many steps ran.
+    for one that never does. steps: how many steps ran. each (N, B, T, vocabulary): the logits
+    had step n been the last; q (N, B, T): what a halting head that is trained says of them; both
+    None where nobody asks (see `tarm.variants`).
     """
 
     logits: Tensor
     ponder: Tensor | None
     halted_at: Tensor
     steps: int
+    each: Tensor | None = None
+    q: Tensor | None = None
 
 
 class LanguageModel(nn.Module):
@@ -57,18 +62,19 @@ class LanguageModel(nn.Module):
         if self.with_step_embeddings and a.step_embeddings:
             self.step_embedding = nn.Embedding(a.steps, a.width)
         self.block = nn.ModuleList(
-            Block(a.width, a.heads, a.dropout, a.norm, a.precision, self.streams, a.dropout_stream)
+            Block(a.width, a.heads, a.dropout, a.norm, a.precision, self.streams, a.dropout_stream, a.residual_factor)
             for _ in range(1 if self.tied else a.steps))
         self.final_norm = nn.LayerNorm(a.width)
         self.head = nn.Linear(a.width, a.vocabulary)
 
-    def forward(self, tokens, steps=None, halting=True, generator=None, past=None):
+    def forward(self, tokens, steps=None, halting=True, generator=None, past=None, window=None):
         """tokens (B, T) -> Output.
 
         steps: how many steps to run at most (default: as many as trained). halting=False
         disables the early exit and nothing else. generator: the stream from which binary
         halting explores in training; None does not explore. past: the positions before these
-        tokens, if they were read by earlier calls (a `tarm.decoding.Past`).
+        tokens, if they were read by earlier calls (a `tarm.decoding.Past`). window: how many block
+        passes, the last ones, receive a gradient where the architecture's window is a number (its default).
         """
         before = past.length if past else 0
         T, context = before + tokens.shape[1], self.architecture.context
@@ -79,12 +85,29 @@ class LanguageModel(nn.Module):
         if steps < 1:
             raise ValueError(f"steps={steps} is too small: a call runs 1 step or more")
         x = self.embed(tokens, before)
+        first, number = self.first_trained_pass(steps, window), itertools.count()
+        if first > 0 and torch.is_grad_enabled():
+            halting = False  # the last passes are those of the last step
 
         def f(h, stream="h", block=0):
-            return self.block[block](h, stream, past)
+            with torch.set_grad_enabled(next(number) >= first and torch.is_grad_enabled()):
+                return self.block[block](h, stream, past)
 
-        readout, ponder, halted_at, ran = self.core(x, f, steps, halting, generator, past)
-        return Output(self.head(self.final_norm(readout)), ponder, halted_at, ran)
+        return self.output(*self.core(x, f, steps, halting, generator, past))
+
+    def first_trained_pass(self, steps, window=None):
+        """The block pass, counted from 0, at which the gradient ends where the window is a number of passes; else 0."""
+        a = self.architecture
+        window = window or (int(a.window) if a.window.isdecimal() else None)
+        return steps * self.passes_per_step(a.outer, a.inner) - window if window else 0
+
+    def output(self, readout, ponder, halted_at, steps):
+        """(B, T, C) -> Output."""
+        return Output(self.head(self.final_norm(readout)), ponder, halted_at, steps)
+
+    def calls(self, tokens, **options):
+        """The calls of a training step, each with an optimiser step of its own; here one. options: as in forward."""
+        yield self(tokens, **options)
 
     def embed(self, tokens, before=0):
         """Token + absolute position, x (B, T, C); with scale="unit" brought to unit variance."""

@@ -10,6 +10,8 @@ from .budget import PUBLISHED_BUDGET
 from .tasks import TASKS, VOCABULARY
 
 BETAS = (0.9, 0.999)  # of AdamW, the same in every run
+DECAYS = ("none", "cosine")
+LEAST = 0.1           # of the learning rate, where it has decayed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,10 @@ class Run(Architecture):
     learning_rate: float = 3e-4
     eps: float = 1e-8              # AdamW's
     weight_decay: float = 0.01
+    warmup: int = 0                # training steps over which the learning rate rises to its value
+    decay: str = "none"            # none; cosine: down to a tenth of it at the last step
+    clip: float = 0.0              # largest norm of the whole gradient; 0: any
+    window_warmup: int = 0         # training steps over which a window of k passes grows from 2 to k
     seed: int = 0
 
     def __post_init__(self):
@@ -34,16 +40,38 @@ class Run(Architecture):
         choose("task", self.task, TASKS)
         for field in ("length", "training_steps", "batch"):
             at_least(1, field, getattr(self, field))
-        at_least(0, "seed", self.seed)
+        for field in ("seed", "warmup", "window_warmup"):
+            at_least(0, field, getattr(self, field))
+        choose("decay", self.decay, DECAYS)
+        if self.window_warmup and not self.window.isdecimal():
+            raise ValueError(f"window_warmup={self.window_warmup} has no meaning for window={self.window}: "
+                             f"give the window as a number of block passes")
         if self.vocabulary < len(VOCABULARY):
             raise ValueError(f"vocabulary={self.vocabulary} has no room for the {len(VOCABULARY)} characters of the tasks: "
                              f"it must be {len(VOCABULARY)} or more; leave it out")
-        for field in ("learning_rate", "eps", "weight_decay"):
+        for field in ("learning_rate", "eps", "weight_decay", "clip"):
             if not 0 <= getattr(self, field) < math.inf:
                 raise ValueError(f"{field}={getattr(self, field)} is not a number from 0 on")
         for field in fields(self):  # 0 and 0.0 are the same value, so they are one run
             if field.type in (float, bool):
                 object.__setattr__(self, field.name, field.type(getattr(self, field.name)))
+
+    def learning_rate_at(self, step):
+        """The learning rate of a training step, counted from 1: a linear warm-up, then constant or half a cosine."""
+        if step <= self.warmup:
+            return self.learning_rate * step / self.warmup
+        if self.decay == "none":
+            return self.learning_rate
+        done = (step - self.warmup) / max(1, self.training_steps - self.warmup)
+        return self.learning_rate * (LEAST + (1 - LEAST) * (1 + math.cos(math.pi * done)) / 2)
+
+    def window_at(self, step):
+        """The passes that a training step trains, where the window is a number of them that is warmed up; else None."""
+        if not self.window_warmup:
+            return None
+        k = int(self.window)
+        first = min(2, k)
+        return first + int((k - first) * min(1, (step - 1) / self.window_warmup))
 
     @property
     def changes(self):

@@ -56,19 +56,25 @@ class Progress:
         forget_peak(device)
 
     def train_step(self):
-        """One step: draw a batch, forward, backward, update; count it."""
+        """One step: draw a batch, forward, backward, update (or an update for each call that the rung makes); count it."""
         run = self.run
+        for group in self.optimiser.param_groups:
+            group["lr"] = run.learning_rate_at(self.step + 1)
         tokens, targets = TASKS[run.task].problems(run.batch, run.length, self.problems, reserved=False).batch()
         tokens, targets = tokens.to(self.device), targets.to(self.device)
+        losses = []
         with PassCounter(self.model) as passes:
-            output = self.model(tokens, generator=self.exploration)
-            loss = self.model.loss(output, targets)
-            self.optimiser.zero_grad()
-            loss.backward()
-        self.optimiser.step()
+            for output in self.model.calls(tokens, generator=self.exploration, window=run.window_at(self.step + 1)):
+                loss = self.model.loss(output, targets)
+                self.optimiser.zero_grad()
+                loss.backward()
+                if run.clip:
+                    torch.nn.utils.clip_grad_norm_(self.model.parameters(), run.clip)
+                self.optimiser.step()
+                losses.append(loss.detach())
         self.step += 1
         self.ledger.add(passes, output, targets)
-        self.losses.append(loss.detach())
+        self.losses.append(sum(losses) / len(losses))
 
     def look_at_memory(self):
         """Note the peak so far, an interrupted call's included."""

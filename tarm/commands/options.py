@@ -9,8 +9,8 @@ import torch
 
 from ..architecture import CHOICES, choose
 from ..budget import PUBLISHED_BUDGET
-from ..ladder import LADDER
-from ..runs import Run
+from ..ladder import LADDER, WINDOWS
+from ..runs import DECAYS, Run
 from ..tasks import TASKS
 
 
@@ -76,7 +76,7 @@ def field_value(field, text):
 
 def values(field):
     """The values that a field of Run may have, as written on the command line; none where it is a number."""
-    return ("true", "false") if field.type is bool else (CHOICES | {"rung": LADDER, "task": TASKS}).get(field.name, ())
+    return ("true", "false") if field.type is bool else (CHOICES | {"window": (*WINDOWS, "a number of passes"), "decay": DECAYS, "rung": LADDER, "task": TASKS}).get(field.name, ())
 
 
 def option(field):

@@ -31,7 +31,7 @@ class ARTRM(DualNestedUT):
         state = self.start(x)
         for n in range(steps):
             read_here = n + 1 == steps or halting and n + 1 >= earliest  # only there y may reach the loss
-            with torch.set_grad_enabled(torch.is_grad_enabled() and (read_here or self.architecture.window == "all")):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and (read_here or self.architecture.window not in ("cycle", "step"))):
                 state = self.step(f, state, x, n)
             y = self.read(state)
             halts = running & (self.q_halt(y[:, 0]).squeeze(-1) > 0) & (n + 1 >= first)

@@ -28,11 +28,17 @@ class DualUT(Universal):
     def start(self, x):
         return self.y_init.expand_as(x), self.z_init.expand_as(x)
 
+    def into_z(self, x, y, z, s):
+        return x + y + z + s
+
+    def into_y(self, x, y, z, s):
+        return y + z + s
+
     def step(self, f, state, x, n):
         y, z = state
         s = self.s(n)
-        z = f(x + y + z + s, "z")
-        y = f(y + z + s, "y")
+        z = f(self.into_z(x, y, z, s), "z")
+        y = f(self.into_y(x, y, z, s), "y")
         return y, z
 
     def read(self, state):

@@ -23,16 +23,23 @@ class Universal(IterativeStep):
         super().__init__(architecture)
         self.add_module(self.halting_head, nn.Linear(architecture.width, 1))
 
+    def reading(self, x):
+        return ACT.begin(x)
+
+    def vote(self, read):
+        """What the halting head says of states (B, T, C): here p, (B, T)."""
+        return self.act_halt(read).squeeze(-1).sigmoid()
+
     def core(self, x, f, steps, halting, generator, past):
-        state, act = self.start(x), ACT.begin(x)
+        state, reading = self.start(x), self.reading(x)
         for n in range(steps):
             if past and n == past.steps:
                 past.catch_up(partial(self.step, f), n)
             state = self.step(f, state, x, n)
             read = self.read(state)
-            act = act.add(read, self.act_halt(read).squeeze(-1).sigmoid())
-            if halting and not act.running.any() and not (past and n + 1 < past.steps):
+            reading = reading.add(read, self.vote(read))
+            if halting and not reading.running.any() and not (past and n + 1 < past.steps):
                 break
         if past:
             past.keep(x, state, n + 1)
-        return act.finish(read), act.ponder_cost(), act.updates, n + 1
+        return reading.finish(read), reading.ponder_cost(), reading.updates, n + 1
