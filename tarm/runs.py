@@ -18,8 +18,8 @@ LEAST = 0.1           # of the learning rate, where it has decayed
 class Run(Architecture):
     """Everything that determines the numbers of a run, and nothing else.
 
-    Device, threads and the times of evaluation are not part of it. Every default is the
-    published value (arXiv 2603.08082), the seed apart.
+    Device, threads and the times of evaluation are not part of it (but a run with `stop_at` ends
+    at one). Every default is the published value (arXiv 2603.08082), the seed apart.
     """
 
     task: str
@@ -32,6 +32,7 @@ class Run(Architecture):
     warmup: int = 0                # training steps over which the learning rate rises to its value
     decay: str = "none"            # none; cosine: down to a tenth of it at the last step
     clip: float = 0.0              # largest norm of the whole gradient; 0: any
+    stop_at: float = 0.0           # share of characters right, greedy and unseen, at which a run ends; 0: never
     window_warmup: int = 0         # training steps over which a window of k passes grows from 2 to k
     seed: int = 0
 
@@ -49,7 +50,7 @@ class Run(Architecture):
         if self.vocabulary < len(VOCABULARY):
             raise ValueError(f"vocabulary={self.vocabulary} has no room for the {len(VOCABULARY)} characters of the tasks: "
                              f"it must be {len(VOCABULARY)} or more; leave it out")
-        for field in ("learning_rate", "eps", "weight_decay", "clip"):
+        for field in ("learning_rate", "eps", "weight_decay", "clip", "stop_at"):
             if not 0 <= getattr(self, field) < math.inf:
                 raise ValueError(f"{field}={getattr(self, field)} is not a number from 0 on")
         for field in fields(self):  # 0 and 0.0 are the same value, so they are one run

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -21,6 +22,35 @@ def interval(values, level=0.95):
     s = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
     half = stats.t.ppf((1 + level) / 2, n - 1) * s / math.sqrt(n)
     return mean - half, mean + half
+
+
+def share_interval(successes, n, level=0.95):
+    """Exact interval for the probability behind `successes` of n (Clopper and Pearson 1934), (low, high)."""
+    tail = (1 - level) / 2
+    low = stats.beta.ppf(tail, successes, n - successes + 1) if successes else 0.0
+    high = stats.beta.ppf(1 - tail, successes + 1, n - successes) if successes < n else 1.0
+    return float(low), float(high)
+
+
+def exact_test(strata):
+    """Do two groups succeed equally often? The exact conditional test of 2 x 2 tables, stratified.
+
+    strata: (successes, n, other successes, other n) of each. Given all margins, the number of
+    successes in the first group is a sum of hypergeometric ones; the two-sided p value, returned,
+    adds what is no more likely than what was seen. With one stratum it is Fisher's exact test.
+    """
+    chances, seen = np.ones(1), 0
+    for k, n, other_k, other_n in strata:
+        chances = np.convolve(chances, stats.hypergeom.pmf(np.arange(n + 1), n + other_n, k + other_k, n))
+        seen += k
+    return min(1.0, float(chances[chances <= chances[seen] * (1 + 1e-9)].sum()))
+
+
+def holm(p_values):
+    """p values of several tests, corrected for their number (Holm 1979), in the order given."""
+    order = np.argsort(p_values)
+    corrected = np.maximum.accumulate([p_values[i] * (len(order) - rank) for rank, i in enumerate(order)])
+    return [min(1.0, float(corrected[rank])) for rank in np.argsort(order)]
 
 
 def over_seeds(rows, by):

@@ -168,6 +168,40 @@ def training_length_cured(profile, seed):
                               budget=budget, context=400, seed=seed, **LENGTHS, **FAST)]
 
 
+# Why the published model learns nothing, and what gains anything: small sizes, many seeds.
+
+LEARNED = 0.99  # of the characters, greedy, of unseen problems: a run that is there has learned its task, and ends
+SMALL = PROFILES["cpu"]["copy"].fields | {"training_steps": 600, "stop_at": LEARNED}
+SMALL_SCHEDULE = Schedule(25, (10,))
+CROSS = [{"window": window, "norm": norm, "scale": scale}
+         for window in ("cycle", "all") for norm in ("pre", "reentry", "post") for scale in ("published", "unit")]
+
+
+def cross(profile, seed):
+    """Rung 7 on copy and reverse: window x norm x scale."""
+    return [job for task in ("copy", "reverse")
+            for job in listed(CROSS, SMALL_SCHEDULE, rung="ar_trm", task=task, seed=seed, **SMALL)]
+
+
+SHARE = 7.3e-5  # of the whole gradient, what the published window holds at 24 passes by the linear recurrence
+DOSES = [{"outer": 1, "steps": steps} for steps in (1, 2, 4)] + [{"outer": 1, "inner": inner} for inner in (1, 5, 11, 23)]
+CONTROLS = [
+    *DOSES, {"eps": 1e-16}, {"learning_rate": 1e-4}, {"learning_rate": 3e-4}, {"learning_rate": 3e-3}, {"training_steps": 3000},
+    {"window": "all", "eps": 1e-8 / SHARE},                                    # as if its gradient had the truncated one's size
+    {"window": "24"}, {"window": "step"}, {"window": "4"}, {"window": "6"},    # 24: all passes, but not y_init and z_init
+    {"window": "6", "window_warmup": 300},
+    {"readout": "mean"}, {"supervision": "steps"}, {"supervision": "steps-optimised"}, {"start": "x"}, {"injection": "both"},
+    {"sum": "mean"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}, {"halting_head": "trained"},
+    {"supervision": "steps", "halting_head": "trained"}]
+SIX = {"rung": "dual_nested_ut"}
+
+
+def controls(profile, seed):
+    """Rung 7 on copy, one change at a time; and rung 6 where rung 7 is decided."""
+    sixes = [SIX | change for change in ({}, ALL, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"})]
+    return listed([TRM | change for change in CONTROLS] + sixes, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
+
+
 class Study(NamedTuple):
     """A named list: jobs(profile, seed) makes it, at the profiles it exists for."""
 
@@ -178,7 +212,8 @@ class Study(NamedTuple):
 STUDIES = {"main": Study(main, tuple(PROFILES))} | {
     study.__name__: Study(study, ("paper",)) for study in (
         compute, width, training_length, structure, cause, precision, depth, refinement, three_passes, structure_cured,
-        refinement_rest, depth_rest, headline, cause_reverse, training_length_cured)}
+        refinement_rest, depth_rest, headline, cause_reverse, training_length_cured)} | {
+    study.__name__: Study(study, ("cpu",)) for study in (cross, controls)}
 
 
 def jobs(profile, study="main", seeds=(0,), **filters):

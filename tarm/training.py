@@ -109,7 +109,7 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
         torch.manual_seed(stream_seed(run.seed, "dropout"))  # in training nothing else draws from the global stream
         if keeper:
             keeper.resume(now)
-        while now.step < run.training_steps and not diverged_at:
+        while now.step < run.training_steps and not diverged_at and not learned(run, accuracy):
             began = time.perf_counter()
             now.train_step()
             if now.step % REPORT_EVERY == 0 or now.step == run.training_steps:
@@ -130,6 +130,11 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
     report(now.step, now.losses[-1], accuracy)
     now.look_at_memory()
     return Result(now.model.eval(), now.losses, now.scores, now.ledger.summary() | now.measured, diverged_at)
+
+
+def learned(run, accuracy):
+    """Is the last accuracy (None before there is one) that at which the run is to end?"""
+    return bool(run.stop_at and accuracy is not None and accuracy >= run.stop_at)
 
 
 def check_room(run, schedule):

@@ -1,0 +1,75 @@
+"""Why the Autoregressive TRM stays at chance: what was predicted and asked before the runs, and what came out.
+
+A *cell* is a change to rung 7, a dict of fields. A run has *learned* where its greedy character accuracy on unseen problems
+reached `tarm.studies.LEARNED` at an evaluation; it ends there.
+"""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from .evaluation import character_accuracy
+from .runs import Run, run_from
+from .statistics import exact_test, holm, share_interval
+from .store import scores
+from .studies import ALL, CURED, LEARNED, SMALL, TRM, jobs
+
+# Named before the runs, each against the published model, on copy and reverse, seeds 0 to 9; Holm-corrected.
+CONTRASTS = {
+    "gradient through all passes": ALL,
+    "post-norm and unit scale": {"norm": "post", "scale": "unit"},
+    "re-entry norm and unit scale": {"norm": "reentry", "scale": "unit"},
+    "post-norm alone": {"norm": "post"},
+    "re-entry norm alone": {"norm": "reentry"},
+    "unit scale alone": {"scale": "unit"},
+}
+
+
+class Prediction(NamedTuple):
+    """How large a share of the runs of a cell will learn, and from what that follows. Written down before the runs."""
+
+    change: dict
+    least: float
+    most: float
+    reason: str
+
+
+LITTLE = "the window still holds a small share of the gradient"
+PREDICTIONS = [
+    Prediction({}, 0, 0, "the window holds 7.3e-5 of the gradient, by the linear recurrence"),
+    Prediction(ALL, 1, 1, "nothing is cut"),
+    Prediction({"norm": "post", "scale": "unit"}, 1, 1, "the states stay of size 1, so that the last cycle matters"),
+    Prediction({"norm": "reentry", "scale": "unit"}, 0.8, 1, "the same, by another norm"),
+    Prediction({"scale": "unit"}, 0.1, 0.9, "the states grow as before, but the first updates are small beside the input"),
+    Prediction({"norm": "post"}, 0.1, 0.9, "the states stay of size 1, but the input is small beside them"),
+    Prediction({"norm": "reentry"}, 0.1, 0.9, "the same"),
+    *(Prediction(ALL | {"norm": norm} | scale, 1, 1, "nothing is cut") for norm in ("pre", "reentry", "post")
+      for scale in ({}, {"scale": "unit"}) if norm != "pre" or scale),
+    Prediction({"outer": 1, "steps": 1}, 1, 1, "one cycle, all of it trained"),
+    Prediction({"outer": 1, "steps": 2}, 0.8, 1, "the last of 2 cycles holds 21 % of the gradient"),
+    Prediction({"outer": 1, "steps": 4}, 0, 0.5, "the last of 4 cycles holds 1.4 %"),
+    Prediction({"outer": 1, "inner": 1}, 0, 0, "the last of 12 cycles holds 1.6e-5"),
+    Prediction({"outer": 1, "inner": 5}, 0, 0.5, "the last of 4 cycles holds 0.27 %"),
+    Prediction({"outer": 1, "inner": 11}, 0.5, 1, "the last of 2 cycles holds 7 %"),
+    Prediction({"outer": 1, "inner": 23}, 1, 1, "one cycle, all of it trained"),
+    Prediction({"eps": 1e-16}, 0, 0, "AdamW's eps is not what hides the gradient"),
+    *(Prediction({"learning_rate": rate}, 0, 0, "AdamW undoes the size of a gradient, not its direction")
+      for rate in (1e-4, 3e-4, 3e-3)),
+    Prediction({"training_steps": 3000}, 0, 0.2, "what is missing does not come with time"),
+    Prediction(ALL | {"eps": 1e-8 / 7.3e-5}, 0.8, 1, "the size of the gradient is not the point"),
+    Prediction({"window": "24"}, 1, 1, "y_init and z_init need no training"),
+    Prediction({"window": "step"}, 0, 0, f"{LITTLE}: 1.0e-3"),
+    Prediction({"window": "4"}, 0, 0, LITTLE),
+    Prediction({"window": "6"}, 0, 0, f"{LITTLE}: 1.0e-3"),
+    Prediction({"window": "6", "window_warmup": 300}, 0, 0, LITTLE),
+    Prediction({"readout": "mean"}, 0.6, 1, "the first steps are read, where the states are small"),
+    Prediction({"supervision": "steps"}, 0.6, 1, "the same"),
+    Prediction({"supervision": "steps-optimised"}, 0.2, 1, "the same, with updates that disturb each other"),
+    Prediction({"start": "x"}, 0, 0, "the states grow as before"),
+    Prediction({"injection": "both"}, 0, 0, "the states grow as before"),
+    Prediction({"sum": "mean"}, 0, 0.5, "the states do not grow, but the input stays small"),
+    Prediction({"residual": "1/sqrt"}, 0, 0, "it is the sums that grow, not the branches"),
+    Prediction({"residual": "1/passes"}, 0, 0, "it is the sums that grow, not the branches"),
+    Prediction({"halting_head": "trained"}, 0, 0.5, "a loss on halting teaches no answer"),
+    Prediction({"supervision": "steps", "halting_head": "trained"}, 0.4, 1, "as deep supervision alone"),
+]
