@@ -17,6 +17,8 @@ PINNED = {
     "ab0b51e59795": Run(rung="dual_nested_ut", task="reverse", budget=30, outer=3, inner=4, step_embeddings=False,
                         norm="post", scale="unit", window="all", halting_bias=-3, ponder_weight=0.01,
                         precision="bf16", eps=1e-16, weight_decay=0, seed=1337),
+    "9a4c764ec9e1": Run(rung="ar_trm", task="copy", window=6, window_warmup=100, start="x", injection="both", sum="mean", residual="1/sqrt",
+               warmup=10, decay="cosine", clip=1, stop_at=0.99),
 }
 
 
@@ -48,19 +50,24 @@ def test_budget_and_steps_describe_the_same_run(rung):
     assert by_budget.hash != Run(rung=rung, task="copy").hash
 
 
-OTHER = {  # for every field a value that is not that of Run(rung="dual_nested_ut", task="copy")
+OTHER = {  # for every field a value that is not that of Run(rung="dual_nested_ut", task="copy"), or of BASE's
     "rung": "dual_ut", "width": 192, "heads": 4, "budget": 12, "outer": 1, "inner": 1, "step_embeddings": False,
     "dropout": 0.0, "context": 150, "vocabulary": 20, "norm": "post", "scale": "unit", "window": "all",
     "halting_bias": -3.0, "ponder_weight": 0.01, "precision": "bf16", "dropout_stream": "bits", "task": "reverse", "length": 5,
-    "training_steps": 4000, "batch": 32, "learning_rate": 1e-3, "eps": 1e-16, "weight_decay": 0.0, "seed": 1}
+    "training_steps": 4000, "batch": 32, "learning_rate": 1e-3, "eps": 1e-16, "weight_decay": 0.0, "seed": 1,
+    "residual": "1/sqrt", "start": "x", "injection": "both", "sum": "mean", "readout": "mean", "supervision": "steps",
+    "halting_head": "trained", "warmup": 10, "decay": "cosine", "clip": 1.0, "stop_at": 0.99, "window_warmup": 100}
+BASE = {"halting_head": {"rung": "ar_trm"}, "window_warmup": {"rung": "ar_trm", "window": 6}}  # where it has a meaning
 
 
 def test_every_field_changes_the_hash_and_determines_the_numbers():
     """steps follow from the budget; device, threads and schedule are not fields at all."""
     assert {field.name for field in fields(Run)} == OTHER.keys() | {"steps"}
-    base = Run(rung="dual_nested_ut", task="copy")
-    hashes = {replace(base, **{"steps": None, field: value}).hash for field, value in OTHER.items()}
-    assert len(hashes | {base.hash}) == len(OTHER) + 1
+    hashes = set()
+    for field, value in OTHER.items():
+        base = Run(**{"rung": "dual_nested_ut", "task": "copy"} | BASE.get(field, {}))
+        hashes |= {base.hash, replace(base, **{"steps": None, field: value}).hash}
+    assert len(hashes) == len(OTHER) + 1 + len(BASE)
 
 
 @pytest.mark.parametrize("run", PINNED.values(), ids=PINNED)
@@ -69,8 +76,8 @@ def test_a_run_survives_its_configuration(run):
 
 
 def test_a_configuration_with_an_unknown_field_is_an_error():
-    with pytest.raises(ValueError, match="unknown fields depth, warmup"):
-        run_from({"rung": "dense", "task": "copy", "warmup": 1, "depth": 2})
+    with pytest.raises(ValueError, match="unknown fields breadth, depth"):
+        run_from({"rung": "dense", "task": "copy", "breadth": 1, "depth": 2})
 
 
 def test_a_vocabulary_too_small_for_the_tasks_is_refused():

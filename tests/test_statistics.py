@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from tarm.statistics import interval, over_seeds
+from tarm.statistics import exact_test, holm, interval, over_seeds, share_interval
 
 # Quantiles of Student's t as printed in any table: (level, degrees of freedom) -> t
 T = {(0.95, 4): 2.776, (0.95, 9): 2.262, (0.90, 4): 2.132}
@@ -38,3 +38,34 @@ def test_over_seeds_collapses_seeds_and_keeps_the_order():
     assert points["mean"].tolist() == pytest.approx([3, 0.3])
     assert (points["low"][0], points["high"][0]) == interval([1, 2, 3, 4, 5])
     assert points[["low", "high"]].iloc[1].isna().all()
+
+
+@pytest.mark.parametrize("successes, n, expected", [
+    (0, 10, (0, 1 - 0.025**0.1)), (10, 10, (0.025**0.1, 1)),  # all or nothing: p^n = 0.025
+    (1, 2, (1 - 0.975**0.5, 0.975**0.5)),
+])
+def test_exact_interval_of_a_share(successes, n, expected):
+    assert share_interval(successes, n) == pytest.approx(expected)
+
+
+def test_an_exact_interval_covers_what_it_says():
+    """For p = 0.3 and n = 10, in at least 95 % of the outcomes, weighted by their probability."""
+    covered = sum(math.comb(10, k) * 0.3**k * 0.7 ** (10 - k) for k in range(11)
+                  if share_interval(k, 10)[0] <= 0.3 <= share_interval(k, 10)[1])
+    assert 0.95 <= covered < 1
+
+
+@pytest.mark.parametrize("strata, expected", [
+    ([(3, 3, 0, 3)], 2 / 20),                  # one of the C(6, 3) ways either way
+    ([(3, 3, 0, 3), (3, 3, 0, 3)], 2 / 400),   # both strata at their extreme, or both at the other
+    ([(1, 2, 1, 2)], 1.0),
+    ([(2, 3, 1, 3)], 1.0),
+    ([(10, 10, 0, 10)], 2 / math.comb(20, 10)),
+])
+def test_exact_test_by_counting(strata, expected):
+    assert exact_test(strata) == pytest.approx(expected)
+
+
+def test_holm_multiplies_the_smallest_most_and_keeps_the_order():
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.6, 0.7]) == [1, 1]

@@ -7,14 +7,16 @@ from tarm.studies import CURED, STUDIES, jobs, multiples, place
 # runs of one seed: the paper's five studies as published, then the lists of this project
 COUNTS = {"main": 7 * 3, "compute": 7 * 2 * 2, "width": 7 * 4, "training_length": 7 * 5 * 4, "structure": 2 * 7 * 4,
           "cause": 7, "precision": 4, "depth": 7 + 6 + 5, "refinement": 6, "three_passes": 4, "structure_cured": 3 * 6,
-          "refinement_rest": 3, "depth_rest": 3, "headline": 6, "cause_reverse": 7 + 4, "training_length_cured": 8 * 3 * 4}
+          "refinement_rest": 3, "depth_rest": 3, "headline": 6, "cause_reverse": 7 + 4, "training_length_cured": 8 * 3 * 4,
+          "cross": 2 * 3 * 2 * 2, "controls": 28 + 5}
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_has_its_runs_each_once(study):
-    chosen = jobs("paper", study, (0, 1))
+    profile = STUDIES[study].profiles[-1]
+    chosen = jobs(profile, study, (0, 1))
     assert len({job.run.hash for job in chosen}) == len(chosen) == 2 * COUNTS[study]
-    assert all(place(job.run)[0] == "paper" for job in chosen)
+    assert all(place(job.run)[0] == profile for job in chosen)
 
 
 @pytest.mark.parametrize("length, expected", [(5, (5, 6, 8, 10, 12, 15)), (2, (2, 3, 4, 5, 6))])

@@ -1,0 +1,50 @@
+"""The streams as a linear recurrence: what nested two-stream refinement does to size and influence, by hand.
+
+Forget the block's own updates, so that a pass hands on what it reads: as it is (norm="pre"), or brought to size 1
+(norm="post" or "reentry"). What is left is arithmetic on the pair (y, z), done L + 1 times a cycle.
+"""
+
+import numpy as np
+
+
+def cycle(L, norm="pre", size=1.0):
+    """(matrix (2, 2), entry (2,)): a cycle takes the pair (y, z) to matrix @ (y, z) + entry * x.
+
+    norm="pre": L times z <- x + y + z, then y <- y + z. With a norm: the same for small deviations
+    from the fixed point y = z = x, at a right angle to it (what lies along it a norm removes), where
+    what z reads has the size 2 + `size` and what y reads 2; size is that of x beside streams of size 1.
+    Raises ValueError for L below 1, and for a norm that does not exist.
+    """
+    if L < 1:
+        raise ValueError(f"L={L} is too small: a cycle has 1 update of z or more")
+    if norm not in ("pre", "post", "reentry"):
+        raise ValueError(f"norm={norm!r} is not known: choose one of pre, post, reentry")
+    z_reads, y_reads = (1, 1) if norm == "pre" else (2 + size, 2)
+    matrix, entry = np.eye(2), np.zeros(2)
+    for into, read, takes_x in [(1, z_reads, True)] * L + [(0, y_reads, False)]:
+        one = np.eye(2)
+        one[into] = 1 / read
+        matrix, entry = one @ matrix, one @ entry
+        entry[into] += takes_x / read
+    return matrix, entry
+
+
+def growth(L, norm="pre", size=1.0):
+    """The factor by which a cycle multiplies the streams, or with a norm a deviation from the fixed point: the
+    largest eigenvalue. norm="pre": (L + 2 + sqrt(L (L + 4))) / 2, since trace L + 2 and determinant 1."""
+    return float(np.abs(np.linalg.eigvals(cycle(L, norm, size)[0])).max())
+
+
+def influence(L, cycles, norm="pre", size=1.0):
+    """What the input that enters in each cycle adds to the last y, (cycles,): the first cycle first."""
+    matrix, entry = cycle(L, norm, size)
+    return np.array([(np.linalg.matrix_power(matrix, cycles - 1 - k) @ entry)[0] for k in range(cycles)])
+
+
+def share(L, cycles, window=1, norm="pre", size=1.0):
+    """The share of the last `window` of the cycles in that influence, in (0, 1].
+
+    With norm="pre" nearly (lambda^window - 1) / (lambda^cycles - 1), lambda being the growth.
+    """
+    found = influence(L, cycles, norm, size)
+    return float(found[-window:].sum() / found.sum())

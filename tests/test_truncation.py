@@ -1,0 +1,89 @@
+"""The truncated gradient beside the whole one, fixed-point residuals and the lens, on models a reader can compute."""
+
+import pytest
+import torch
+
+from tarm import TASKS, build, theory
+from tarm.truncation import block_gradient, lens_accuracy, residuals, truncation
+from tests.test_instruments import identity
+
+SMALL = {"width": 16, "heads": 2, "budget": 12, "context": 16, "dropout": 0.0}
+
+
+def batch(n=4):
+    return TASKS["copy"].problems(n, 4, torch.Generator().manual_seed(0)).batch()
+
+
+@pytest.mark.parametrize("rung", ["dual_nested_ut", "ar_trm"])
+def test_of_an_untruncated_gradient_the_window_holds_all(rung):
+    found = truncation(build(rung, window="all", **SMALL).double(), *batch())
+    assert found == {name: pytest.approx(1) for name in ("share", "cosine", "share_qk", "cosine_qk")}
+
+
+def test_the_share_is_the_ratio_of_norms_that_two_models_give():
+    """With the same weights under two windows, taken by hand from .grad; the models keep no gradient."""
+    model, (tokens, targets) = build("ar_trm", **SMALL).double(), batch()
+    norms = {}
+    for window in "cycle", "all":
+        other = build("ar_trm", window=window, **SMALL).double()
+        other.loss(other(tokens), targets).backward()
+        norms[window] = torch.cat([p.grad.flatten() for p in other.block.parameters()]).norm()
+    assert truncation(model, tokens, targets)["share"] == pytest.approx((norms["cycle"] / norms["all"]).item())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_block_without_gradient_is_zeros():
+    """A Dense Transformer's last block, all zero, hands on what it reads: nothing asks what it attends to."""
+    model, (tokens, targets) = build("dense", **SMALL).double(), batch()
+    with torch.no_grad():
+        for p in model.block[-1].parameters():
+            p.zero_()
+    gradient = block_gradient(model, tokens, targets)
+    assert set(gradient) == {name for name, _ in model.block.named_parameters()}
+    assert gradient["11.attention.query.weight"].abs().max() == 0
+
+
+@pytest.mark.parametrize("budget", [12, 24])
+def test_at_initialisation_the_share_is_that_of_the_recurrence(budget):
+    """Within a factor of two: the block's own updates are left out of the theory."""
+    model, (tokens, targets) = build("ar_trm", **SMALL | {"width": 64, "heads": 4, "budget": budget}), batch(16)
+    expected = theory.share(2, budget // 3)
+    assert 0.5 < truncation(model, tokens, targets)["share"] / expected < 2
+
+
+def test_the_residual_of_a_growing_stream_is_its_growth():
+    """y = z = 1 and x = 0, two cycles of L = 1 a step: y is 3, 8, 21, 55, so a step takes 8 to 55."""
+    model = identity(build("ar_trm", **SMALL | {"inner": 1, "budget": 8, "step_embeddings": False}).double())
+    with torch.no_grad():
+        for table in model.token_embedding, model.position_embedding:
+            table.weight.zero_()
+        model.y_init.fill_(1)
+        model.z_init.fill_(1)
+    found, = residuals(model, batch()[0])
+    assert found == {"step": 2, "y": pytest.approx(55 / 8 - 1), "z": pytest.approx(34 / 5 - 1)}
+
+
+def test_residuals_go_on_beyond_the_trained_steps_and_fall_where_a_norm_holds_the_streams():
+    """post-norm, a block that adds nothing, x of size 1: a step of two cycles shrinks the distance by the contraction squared."""
+    model = identity(build("ar_trm", norm="post", **SMALL | {"step_embeddings": False}).double())
+    with torch.no_grad():
+        model.token_embedding.weight.copy_(torch.tensor([1.0, -1.0] * 8))  # mean 0, variance 1
+        model.position_embedding.weight.zero_()
+    found = residuals(model, batch()[0], steps=30)
+    assert [row["step"] for row in found] == list(range(2, 31))
+    late = [row["y"] for row in found[8:12]]
+    assert all(after / before == pytest.approx(theory.growth(2, "post") ** 2, rel=1e-3) for before, after in zip(late, late[1:]))
+
+
+def test_the_lens_counts_what_the_head_would_get_right():
+    """A head that always says one character is right where the answer has it, at every pass."""
+    model, (tokens, targets) = build("ar_trm", **SMALL).double(), batch(50)
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.zero_()
+        model.head.bias[7] = 1
+    supervised = targets[targets >= 0]
+    found = lens_accuracy(model, tokens, targets)
+    assert [row["stream"] for row in found] == list("zzy" * 4)
+    assert [row["pass"] for row in found] == list(range(1, 13))
+    assert [row["accuracy"] for row in found] == [pytest.approx((supervised == 7).double().mean().item())] * 12
