@@ -4,6 +4,7 @@ A *cell* is a change to rung 7, a dict of fields. A run has *learned* where its 
 reached `tarm.studies.LEARNED` at an evaluation; it ends there.
 """
 
+from dataclasses import asdict
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,7 +13,7 @@ from .evaluation import character_accuracy
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
 from .store import scores
-from .studies import ALL, CURED, LEARNED, SMALL, TRM, jobs
+from .studies import ALL, LEARNED, SMALL, TRM, jobs
 
 # Named before the runs, each against the published model, on copy and reverse, seeds 0 to 9; Holm-corrected.
 CONTRASTS = {
@@ -73,3 +74,71 @@ PREDICTIONS = [
     Prediction({"halting_head": "trained"}, 0, 0.5, "a loss on halting teaches no answer"),
     Prediction({"supervision": "steps", "halting_head": "trained"}, 0.4, 1, "as deep supervision alone"),
 ]
+
+
+def name(run):
+    """What a run changes about the small published one of its rung: "norm=post scale=unit", or "published"."""
+    published = asdict(Run(**SMALL | {"rung": run.rung, "task": run.task, "seed": run.seed}))
+    differs = [f"{field}={value}" for field, value in asdict(run).items() if field != "steps" and published[field] != value]
+    return " ".join(differs) or "published"
+
+
+def named(change):
+    """The same of a change, a dict of fields of rung 7."""
+    return name(Run(**SMALL | TRM | {"task": "copy"} | change))
+
+
+def outcomes(records):
+    """One row per run of the studies `cross` and `controls` among the records: rung, change, task, seed, learned,
+    steps (at which it had learned, or its last), accuracy (the last: greedy, unseen)."""
+    wanted = {job.run.hash for study in ("cross", "controls") for seed in {record["configuration"]["seed"] for record in records}
+              for job in jobs("cpu", study, (seed,))}
+    rows = []
+    for record in records:
+        if record["run"] in wanted:
+            run, found = run_from(record["configuration"]), scores(record)
+            last = max(score.step for score in found)
+            accuracy = character_accuracy([score for score in found if score.step == last], run.length)
+            rows.append((run.rung, name(run), run.task, run.seed, accuracy >= LEARNED, last, accuracy))
+    return pd.DataFrame(rows, columns=["rung", "change", "task", "seed", "learned", "steps", "accuracy"])
+
+
+def cells(outcomes, by=("rung", "change", "task")):
+    """One row per cell: learned (how many), runs, low and high (an exact 95 % interval of the share), and steps: the
+    median until learned, nan where fewer than half have learned within the time."""
+    def collapse(group):
+        learned, n = int(group["learned"].sum()), len(group)
+        low, high = share_interval(learned, n)
+        median = group["steps"].where(group["learned"], float("inf")).median()
+        return pd.Series({"learned": learned, "runs": n, "low": low, "high": high,
+                          "steps": median if median < float("inf") else float("nan")})
+
+    return outcomes.groupby(list(by), sort=False)[["learned", "steps"]].apply(collapse).reset_index().astype({"learned": int, "runs": int})
+
+
+def contrasts(outcomes):
+    """CONTRASTS, each against the published rung 7: counts of both, the exact p value stratified by task, and Holm's of all."""
+    here = outcomes[outcomes["rung"] == "ar_trm"]
+    rows = []
+    for title, change in CONTRASTS.items():
+        groups = [here[here["change"] == cell] for cell in (named(change), "published")]
+        strata = [tuple(number for group in groups for number in counted(group[group["task"] == task]))
+                  for task in here["task"].unique()]
+        rows.append([title, *map(sum, zip(*strata)), exact_test(strata)])
+    table = pd.DataFrame(rows, columns=["change", "learned", "runs", "published_learned", "published_runs", "p"])
+    return table.assign(corrected=holm(table["p"].tolist()))
+
+
+def counted(group):
+    return int(group["learned"].sum()), len(group)
+
+
+def against_predictions(outcomes):
+    """PREDICTIONS beside what came out, over both tasks: change, least, most, learned, runs, held, reason; a cell that has
+    not been run has no row."""
+    rows, here = [], outcomes[outcomes["rung"] == "ar_trm"]
+    for change, least, most, reason in PREDICTIONS:
+        learned, runs = counted(here[here["change"] == named(change)])
+        if runs:
+            rows.append([named(change), least, most, learned, runs, least <= learned / runs <= most, reason])
+    return pd.DataFrame(rows, columns=["change", "least", "most", "learned", "runs", "held", "reason"])

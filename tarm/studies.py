@@ -202,6 +202,24 @@ def controls(profile, seed):
     return listed([TRM | change for change in CONTROLS] + sixes, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
 
 
+CURES = [TRM, CURED]
+
+
+def depth_small(profile, seed):
+    """Addition of three digits with 3, 6, 12 and 24 passes: every rung, and rung 7 under three windows and two norms."""
+    flat = rungs("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut")
+    shallow = [rung | {"outer": 1} for rung in (SIX, *CURES)]  # N = H = 1, where all windows are one
+    whole = [cure | {"window": window} for cure in CURES for window in ("cycle", "step", "all")]
+    by_budget = {3: [*(rung for rung in flat if rung["rung"] not in ("dual_ut", "dual_nested_ut")),
+                     {"rung": "dual_ut", "budget": 4}, *shallow],
+                 6: [*flat, *(rung for rung in whole if rung["window"] != "step")],  # N = 1, where step is nearly all
+                 12: [*flat, *whole, CURED | {"supervision": "steps"}],
+                 24: [*flat, *whole, CURED | {"supervision": "steps"}]}
+    setting = PROFILES["cpu"]["addition"]
+    return [job for budget, variants in by_budget.items()
+            for job in listed(variants, setting.schedule, **setting.fields | {"task": "addition", "budget": budget, "seed": seed})]
+
+
 class Study(NamedTuple):
     """A named list: jobs(profile, seed) makes it, at the profiles it exists for."""
 
@@ -213,7 +231,7 @@ STUDIES = {"main": Study(main, tuple(PROFILES))} | {
     study.__name__: Study(study, ("paper",)) for study in (
         compute, width, training_length, structure, cause, precision, depth, refinement, three_passes, structure_cured,
         refinement_rest, depth_rest, headline, cause_reverse, training_length_cured)} | {
-    study.__name__: Study(study, ("cpu",)) for study in (cross, controls)}
+    study.__name__: Study(study, ("cpu",)) for study in (cross, controls, depth_small)}
 
 
 def jobs(profile, study="main", seeds=(0,), **filters):

@@ -1,0 +1,73 @@
+"""From growth to learning: what the linear recurrence says of a model, beside what is measured in it, fresh or in training."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from . import instruments, theory
+from .cause import name
+from .evaluation import character_accuracy, evaluate, evaluation_problems
+from .language_model import INITIAL_STD
+from .runs import Run
+from .streams import training_stream
+from .studies import CROSS, SMALL, TRM
+from .tasks import TASKS
+from .training import Progress
+from .truncation import truncation
+
+
+def first_batch(run):
+    """(tokens, targets) of the run's first training step."""
+    return TASKS[run.task].problems(run.batch, run.length, training_stream(run.seed), reserved=False).batch()
+
+
+def measured(model, tokens, targets):
+    """growth of y in the last cycle (nan where there is only one), and what `tarm.truncation` says."""
+    y = [row["size"] for row in instruments.sizes(model, tokens, halting=False) if row["stream"] == "y"]
+    return {"growth": y[-1] / y[-2] if len(y) > 1 else float("nan")} | truncation(model, tokens, targets)
+
+
+def expected(run):
+    """What the linear recurrence says: expected_growth of y in a cycle, and expected_share of the gradient in the window
+    (nan where the window ends within a cycle, or more than the last y is read)."""
+    size = 1.0 if run.scale == "unit" else INITIAL_STD * 2**0.5
+    cycles = {"cycle": 1, "step": run.outer, "all": run.steps * run.outer}.get(run.window)
+    if cycles is None and int(run.window) % (run.inner + 1) == 0:
+        cycles = int(run.window) // (run.inner + 1)
+    known = cycles is not None and not run.reads_every_step and run.sum == "sum"
+    return {"expected_growth": theory.growth(run.inner) if run.norm == "pre" else 1.0,
+            "expected_share": theory.share(run.inner, run.steps * run.outer, cycles, run.norm, size) if known else float("nan")}
+
+
+def mechanism(changes=CROSS, seeds=(0,), task="copy"):
+    """Fresh models, one row per change of rung 7 and seed: change, norm, scale, window, seed, and what `expected` and
+    `measured` give on the first training batch."""
+    rows = []
+    for change in changes:
+        for seed in seeds:
+            run = Run(**SMALL | TRM | {"task": task, "seed": seed} | change)
+            rows.append({"change": name(run), "norm": run.norm, "scale": run.scale, "window": run.window, "seed": seed}
+                        | expected(run) | measured(run.build(seed), *first_batch(run)))
+    return pd.DataFrame(rows)
+
+
+def watched(run, every, device="cpu", problems=100):
+    """Train a run and look inside on the way: one row per look, before the first step and every so many.
+
+    Columns: step, accuracy (greedy, unseen), and what `measured` gives on the first training batch, dropout off. A run
+    whose gradient is whole is measured with the window "cycle": what it would lose.
+    """
+    progress, rows = Progress(run, device), []
+    held_out = evaluation_problems(run, run.length, problems, training_stream(run.seed))
+    batch = [part.to(device) for part in first_batch(run)]
+    while True:
+        if progress.step % every == 0:
+            scores = evaluate(progress.model, held_out, run.length, progress.step, run.seed)
+            window = "cycle" if run.window == "all" else run.window
+            model = replace(run, window=window, window_warmup=0).build().to(device)
+            model.load_state_dict(progress.model.state_dict())
+            rows.append({"step": progress.step, "accuracy": character_accuracy(scores, run.length)}
+                        | measured(model.eval(), *batch))
+        if progress.step == run.training_steps:
+            return pd.DataFrame(rows)
+        progress.train_step()
