@@ -52,19 +52,26 @@ def at_the_end(trajectories):
     return trajectories[trajectories["step"] == last]
 
 
-def at_equal_cost(trajectories, axis):
-    """Each run at its last evaluation within what the cheapest run spent in all on this axis: `trajectories`' rows, one a run."""
-    limit = trajectories.groupby(["model", "passes", "seed"])[axis].max().min()
-    return at_the_end(trajectories[trajectories[axis] <= limit * (1 + 1e-9)])
+def until(trajectories, threshold):
+    """What each run had spent when its accuracy first reached `threshold`: model, rung, passes, seed, accuracy (at the end),
+    reached (did it?) and a column for each of AXES, nan where it did not."""
+    first = trajectories[trajectories["accuracy"] >= threshold].groupby(["model", "passes", "seed"], sort=False).first()
+    ends = at_the_end(trajectories)[["model", "rung", "passes", "seed", "accuracy"]]
+    found = ends.merge(first[list(AXES)].reset_index(), how="left", on=["model", "passes", "seed"])
+    return found.assign(reached=found["training steps"].notna())
 
 
-def ranking(trajectories):
-    """The cells from best to worst on each axis at equal cost: axis, model, passes, mean, values (one a seed), place (from 1)."""
+def ranking(trajectories, threshold):
+    """The cells from cheapest to dearest on each axis: axis, model, rung, passes, reached (how many runs), runs, spent (the
+    median until the threshold, infinite where half of the runs or more never reached it), accuracy (mean at the end), place.
+
+    Cells that are equally dear, those that never got there included, follow by their accuracy. Places count from 1.
+    """
+    runs = until(trajectories, threshold)
     parts = []
     for axis in AXES:
-        cells = at_equal_cost(trajectories, axis).groupby(["model", "rung", "passes"], sort=False)["accuracy"].agg(list)
-        cells = cells.reset_index(name="values")
-        cells = cells.assign(axis=axis, mean=cells["values"].map(lambda values: sum(values) / len(values)))
-        cells = cells.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
-        parts.append(cells.assign(place=range(1, len(cells) + 1)))
+        cells = runs.assign(spent=runs[axis].fillna(float("inf"))).groupby(["model", "rung", "passes"], sort=False).agg(
+            reached=("reached", "sum"), runs=("reached", "size"), spent=("spent", "median"), accuracy=("accuracy", "mean"))
+        cells = cells.reset_index().sort_values(["spent", "accuracy"], ascending=[True, False], kind="stable")
+        parts.append(cells.assign(axis=axis, place=range(1, len(cells) + 1)))
     return pd.concat(parts, ignore_index=True)
