@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from .evaluation import character_accuracy
+from .evaluation import latest_accuracy
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
 from .store import scores
@@ -97,8 +97,7 @@ def outcomes(records):
     for record in records:
         if record["run"] in wanted:
             run, found = run_from(record["configuration"]), scores(record)
-            last = max(score.step for score in found)
-            accuracy = character_accuracy([score for score in found if score.step == last], run.length)
+            accuracy, last = latest_accuracy(found, run.length), max(score.step for score in found)
             rows.append((run.rung, name(run), run.task, run.seed, accuracy >= LEARNED, last, accuracy))
     return pd.DataFrame(rows, columns=["rung", "change", "task", "seed", "learned", "steps", "accuracy"])
 

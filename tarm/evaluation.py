@@ -90,3 +90,9 @@ def character_accuracy(scores, length, problems="unseen", decoding="greedy"):
     """The character accuracy of the one Score asked for, in [0, 1]."""
     score, = (s for s in scores if (s.length, s.problems, s.decoding) == (length, problems, decoding))
     return metrics(score)["character"][0]
+
+
+def latest_accuracy(scores, length):
+    """The character accuracy (greedy, unseen) of the last evaluation at this length among the Scores; None where there is none."""
+    steps = [score.step for score in scores if score.length == length]
+    return character_accuracy([score for score in scores if score.step == max(steps)], length) if steps else None

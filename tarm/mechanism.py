@@ -6,7 +6,7 @@ import pandas as pd
 
 from . import instruments, theory
 from .cause import name
-from .evaluation import character_accuracy, evaluate, evaluation_problems
+from .evaluation import evaluate, evaluation_problems, latest_accuracy
 from .language_model import INITIAL_STD
 from .runs import Run
 from .streams import training_stream
@@ -66,7 +66,7 @@ def watched(run, every, device="cpu", problems=100):
             window = "cycle" if run.window == "all" else run.window
             model = replace(run, window=window, window_warmup=0).build().to(device)
             model.load_state_dict(progress.model.state_dict())
-            rows.append({"step": progress.step, "accuracy": character_accuracy(scores, run.length)}
+            rows.append({"step": progress.step, "accuracy": latest_accuracy(scores, run.length)}
                         | measured(model.eval(), *batch))
         if progress.step == run.training_steps:
             return pd.DataFrame(rows)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from .architecture import at_least
 from .checkpoint import SECONDS, Keeper
-from .evaluation import character_accuracy
+from .evaluation import latest_accuracy
 from .ladder import LADDER
 from .training import Stopped, train
 
@@ -84,9 +84,8 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, wait)
             store.clear(run.hash)  # the lock too: nobody needs it any more
     if result.diverged_at:
         return Outcome(FINISHED, f"{name}: diverged at step {result.diverged_at}")
-    last = [score for score in result.scores if score.step == run.training_steps]
-    return Outcome(FINISHED, f"{name}: {character_accuracy(last, run.length):.1%} of characters after "
-                             f"{run.training_steps} steps, {result.ledger['training_seconds']:.0f} s")
+    return Outcome(FINISHED, f"{name}: {latest_accuracy(result.scores, run.length):.1%} of characters after "
+                             f"{len(result.losses)} steps, {result.ledger['training_seconds']:.0f} s")
 
 
 def _reporter(run):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from .evaluation import character_accuracy, evaluate, evaluation_problems
+from .evaluation import evaluate, evaluation_problems, latest_accuracy
 from .ledger import Ledger, PassCounter
 from .memory import forget_peak, peak
 from .runs import BETAS
@@ -109,6 +109,7 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
         torch.manual_seed(stream_seed(run.seed, "dropout"))  # in training nothing else draws from the global stream
         if keeper:
             keeper.resume(now)
+            accuracy = latest_accuracy(now.scores, run.length)
         while now.step < run.training_steps and not diverged_at and not learned(run, accuracy):
             began = time.perf_counter()
             now.train_step()
@@ -121,8 +122,7 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
             for length in () if diverged_at else schedule.lengths_at(now.step, run.training_steps):
                 scores = evaluate(now.model, problems[length], length, now.step, run.seed)
                 now.scores += scores
-                if length == run.length:
-                    accuracy = character_accuracy(scores, length)
+                accuracy = latest_accuracy(now.scores, run.length)
             now.measured["evaluation_seconds"] += time.perf_counter() - trained
             if keeper and not diverged_at and now.step < run.training_steps:
                 keeper.visit(now)

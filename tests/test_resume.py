@@ -14,15 +14,17 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from tarm.__main__ import main
 from tarm.checkpoint import Keeper, random_streams
+from tarm.evaluation import latest_accuracy
 from tarm.runs import Run, Schedule
-from tarm.store import Store
+from tarm.store import Store, scores
 from tarm.training import Progress, Stopped, train
 
 SWEEP = '''
 import sys
 from tarm.runs import Run, Schedule
-from tarm.store import Store
+from tarm.store import Store, scores
 from tarm.studies import Job
 from tarm.sweep import sweep
 
@@ -167,3 +169,15 @@ def test_every_device_has_a_stream_that_dropout_draws_from(device, name):
     streams = random_streams(progress)
     assert set(streams) == {"problems", "exploration", name}
     assert all(callable(get) and callable(restore) for get, restore in streams.values())
+
+
+def test_a_run_that_has_learned_ends_early_and_is_listed_so(tmp_path, capsys):
+    """At least one of some hundred characters is right by chance, so that the first evaluation ends the run."""
+    main(["train", "--profile", "smoke", "--rung", "iterative", "--task", "copy", "--training-steps", "40", "--stop-at", "1e-9",
+          "--store", str(tmp_path)])
+    record, = Store(tmp_path).records()
+    assert len(record["losses"]) == 2 == max(score["step"] for score in record["evaluations"])
+    assert "after 2 steps" in capsys.readouterr().out
+    main(["list", "--store", str(tmp_path)])
+    accuracy = latest_accuracy(scores(record), 4)
+    assert 0 < accuracy < 1 and f"{accuracy:.1%}" in capsys.readouterr().out

@@ -5,7 +5,7 @@ import shutil
 import sys
 
 from .. import gallery, table
-from ..evaluation import metrics
+from ..evaluation import latest_accuracy
 from ..ladder import LADDER
 from ..runs import run_from
 from ..store import COMMITTED, Store, scores
@@ -41,13 +41,10 @@ def show(records, as_json):
 
 
 def final_accuracy(record):
-    """Greedy character accuracy on unseen problems of the training length at the last step, or None."""
-    run = run_from(record["configuration"])
-    for score in scores(record):
-        if (score.step, score.length, score.problems, score.decoding) == (
-                run.training_steps, run.length, "unseen", "greedy"):
-            return metrics(score)["character"][0]
-    return None
+    """Greedy character accuracy on unseen problems of the training length at a run's end, or None where it diverged."""
+    if record["diverged_at"]:
+        return None
+    return latest_accuracy(scores(record), record["configuration"]["length"])
 
 
 def command_merge(arguments):
