@@ -50,7 +50,7 @@ def parser():
     sub.set_defaults(notebook=(), parameter=())
     sub = command("sweep", commands.command_sweep, "train the runs of a study that the store does not have yet",
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)
-    sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs, by the name of its function in tarm/studies.py "
+    sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs, by the name of its function in tarm/studies/ "
                      "(default: main; the others are at the paper's sizes)")
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--dry-run", action="store_true", help="list the runs, and estimate the hours from a few steps")

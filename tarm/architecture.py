@@ -8,7 +8,7 @@ from .block import DROPOUT_STREAMS, NORMS
 from .budget import PUBLISHED_BUDGET, passes_per_step, steps_for
 from .ladder import LADDER, WINDOWS
 from .tasks import VOCABULARY
-from .variants import FIELDS, Variation
+from .variants import FIELDS, NAMED, Variation
 
 RESIDUALS = {"1": lambda passes: 1.0, "1/sqrt": lambda passes: passes**-0.5, "1/passes": lambda passes: 1 / passes}
 CHOICES = {"norm": NORMS, "scale": ("published", "unit"), "residual": tuple(RESIDUALS),
@@ -24,7 +24,7 @@ class Architecture:
     fit, or has no meaning on this rung.
     """
 
-    rung: str                      # a key of LADDER
+    rung: str                      # a key of LADDER, or a name of tarm.variants.NAMED
     width: int = 384               # C
     heads: int = 6
     budget: int | None = None      # block passes; 24 if neither budget nor steps is given
@@ -51,7 +51,8 @@ class Architecture:
     dropout_stream: str = "torch"  # torch, bits: how dropout's masks are drawn
 
     def __post_init__(self):
-        choose("rung", self.rung, LADDER)
+        self._spell_out()
+        choose("rung", self.rung, (*LADDER, *NAMED))
         for field, allowed in CHOICES.items():
             choose(field, getattr(self, field), allowed)
         for field in ("width", "heads", "outer", "inner", "context", "vocabulary"):
@@ -67,6 +68,13 @@ class Architecture:
         self._check_meaning()
         self._fill_in_depth()
         self._check_window()
+
+    def _spell_out(self):
+        """Put the fields of a named variant in place of its name; those that are given stay."""
+        defaults = {field.name: field.default for field in fields(Architecture)}
+        for field, value in NAMED.get(self.rung, {}).items():
+            if field == "rung" or getattr(self, field) == defaults[field]:
+                object.__setattr__(self, field, value)
 
     def _check_window(self):
         if self.window in WINDOWS:
@@ -160,7 +168,7 @@ def at_least(least, field, value):
 def build(rung, seed=0, **fields):
     """Build one rung of the ladder: `build("dual_ut", budget=24, width=64, heads=4)`.
 
-    rung: a key of LADDER. fields: those of `Architecture`. Returns a LanguageModel whose
+    rung: a key of LADDER, or "ar_trm_cured" (see tarm.variants.NAMED). fields: those of `Architecture`. Returns a LanguageModel whose
     forward takes tokens (B, T). Raises ValueError as Architecture does.
     """
     return Architecture(rung=rung, **fields).build(seed)

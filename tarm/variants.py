@@ -19,6 +19,9 @@ FIELDS = {  # values, the published one first
     "supervision": ("end", "steps", "steps-optimised"),
     "halting_head": ("published", "trained"),
 }
+NAMED = {  # variants that have a name of their own; what is recorded is always the configuration behind it
+    "ar_trm_cured": {"rung": "ar_trm", "norm": "post", "scale": "unit"},  # TRM's norm placement and input scale, and no more
+}
 HALTING_WEIGHT = 0.5  # of the halting head's loss (Jolicoeur-Martineau 2025)
 
 

@@ -318,3 +318,13 @@ def test_the_residual_factor_is_on_both_branches(residual, factor, norm):
         for layer in plain.block[0].attention.out, plain.block[0].mlp["out"]:
             layer.weight.mul_(factor)
     torch.testing.assert_close(model(tokens).logits, plain(tokens).logits, rtol=1e-9, atol=1e-9)
+
+
+def test_the_cured_model_has_a_name_and_is_recorded_as_what_it_is():
+    cured = {"rung": "ar_trm", "norm": "post", "scale": "unit"}
+    assert Run(rung="ar_trm_cured", task="copy") == Run(**cured, task="copy")
+    assert Run(rung="ar_trm_cured", task="copy", norm="reentry").norm == "reentry"
+    assert build("ar_trm_cured", **SMALL).architecture == Architecture(**cured, **SMALL)
+    assert "ar_trm_cured" not in LADDER
+    with pytest.raises(ValueError, match="dense, .* ar_trm, ar_trm_cured"):
+        build("ar_trm_curd")

@@ -1,0 +1,64 @@
+"""Each experiment as a list of runs: the paper's, and those with which this project questions it."""
+
+from functools import cache
+from typing import Callable, NamedTuple
+
+from ..architecture import choose
+from ..ladder import LADDER
+from ..profiles import PROFILES
+from ..tasks import TASKS
+from . import published, small, wide
+from .lists import ALL, CURED, TRM, Job, multiples
+from .small import CROSS, DOSES, LEARNED, SMALL
+
+__all__ = ["ALL", "CROSS", "CURED", "DOSES", "LEARNED", "SMALL", "STUDIES", "TRM", "Job", "Study", "jobs", "members", "multiples",
+           "place"]
+
+
+class Study(NamedTuple):
+    """A named list: jobs(profile, seed) makes it, at the profiles it exists for."""
+
+    jobs: Callable
+    profiles: tuple
+
+
+STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
+    study.__name__: Study(study, (profile,)) for profile, studies in {
+        "paper": (published.compute, published.width, published.training_length, published.structure, wide.cause,
+                  wide.precision, wide.depth, wide.refinement, wide.three_passes, wide.structure_cured, wide.refinement_rest,
+                  wide.depth_rest, wide.headline, wide.cause_reverse, wide.training_length_cured),
+        "cpu": (small.cross, small.controls, small.depth_small)}.items() for study in studies}
+
+
+def jobs(profile, study="main", seeds=(0,), **filters):
+    """The jobs of a study at a profile, those whose run has one of the values of each filter.
+
+    filters: rung=["ar_trm", ...], task=[...]. Raises ValueError for a name that does not exist,
+    and where nothing is left.
+    """
+    choose("study", study, STUDIES)
+    choose("profile", profile, STUDIES[study].profiles)
+    for field, names in {"rung": LADDER, "task": TASKS}.items():
+        for value in filters.get(field, ()):
+            choose(field, value, names)
+    chosen = [job for seed in seeds for job in STUDIES[study].jobs(profile, seed)
+              if all(getattr(job.run, field) in values for field, values in filters.items())]
+    if not chosen:
+        raise ValueError(f"no run of study {study!r} at profile {profile!r} has " +
+                         ", ".join(f"{field} in {{{', '.join(map(str, values))}}}" for field, values in filters.items()))
+    return chosen
+
+
+@cache
+def members(profile, study, seed):
+    """The hashes of a study's runs with this seed."""
+    return {job.run.hash for job in STUDIES[study].jobs(profile, seed)}
+
+
+def place(run):
+    """(profile, study) that a run belongs to, whatever its seed; ("", "") for one of its own."""
+    for study, (_, profiles) in STUDIES.items():
+        for profile in profiles:
+            if run.hash in members(profile, study, run.seed):
+                return profile, study
+    return "", ""

@@ -1,0 +1,36 @@
+"""What all lists of runs are made of: a job, the models that have a name, and variants that share their fields."""
+
+from typing import NamedTuple
+
+from ..runs import Run, Schedule
+from ..variants import NAMED
+
+
+class Job(NamedTuple):
+    """A run, and when it is evaluated."""
+
+    run: Run
+    schedule: Schedule
+
+
+PUBLISHED_RUNGS = ("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut", "ar_trm")
+SIX, TRM = {"rung": "dual_nested_ut"}, {"rung": "ar_trm"}
+CURED = NAMED["ar_trm_cured"]                    # TRM's norm placement and input scale, and no more
+ALL = {"window": "all"}                          # the gradient through every pass
+THREE_PASSES = {"steps": 1, "outer": 1}          # of rung 7: N = H = 1, all trained
+MULTIPLES = (1, 1.1, 1.3, 1.5, 2, 2.5, 3)        # of the training length, at which two studies evaluate
+
+
+def rungs(*keys):
+    """[{"rung": key}, ...]: the rungs named, as published."""
+    return [{"rung": key} for key in keys]
+
+
+def listed(variants, schedule, **common):
+    """Jobs that share a schedule and fields, one for each variant (a dict of fields)."""
+    return [Job(Run(**common | variant), schedule) for variant in variants]
+
+
+def multiples(length):
+    """MULTIPLES of a training length, rounded half to even, each once, as published."""
+    return tuple(dict.fromkeys(round(length * multiple) for multiple in MULTIPLES))

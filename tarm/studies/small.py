@@ -1,0 +1,50 @@
+"""Why the published model learns nothing, and what gains anything: small sizes, many seeds. Each function makes the jobs of one."""
+
+from ..profiles import PROFILES
+from ..runs import Schedule
+from .lists import ALL, CURED, SIX, TRM, listed, rungs
+
+LEARNED = 0.99  # of the characters, greedy, of unseen problems: a run that is there has learned its task, and ends
+SMALL = PROFILES["cpu"]["copy"].fields | {"training_steps": 600, "stop_at": LEARNED}
+SMALL_SCHEDULE = Schedule(25, (10,))
+CROSS = [{"window": window, "norm": norm, "scale": scale}
+         for window in ("cycle", "all") for norm in ("pre", "reentry", "post") for scale in ("published", "unit")]
+
+
+def cross(profile, seed):
+    """Rung 7 on copy and reverse: window x norm x scale."""
+    return [job for task in ("copy", "reverse")
+            for job in listed(CROSS, SMALL_SCHEDULE, rung="ar_trm", task=task, seed=seed, **SMALL)]
+
+
+SHARE = 7.3e-5  # of the whole gradient, what the published window holds at 24 passes by the linear recurrence
+DOSES = [{"outer": 1, "steps": steps} for steps in (1, 2, 4)] + [{"outer": 1, "inner": inner} for inner in (1, 5, 11, 23)]
+CONTROLS = [
+    *DOSES, {"eps": 1e-16}, {"learning_rate": 1e-4}, {"learning_rate": 3e-4}, {"learning_rate": 3e-3}, {"training_steps": 3000},
+    {"window": "all", "eps": 1e-8 / SHARE},                                    # as if its gradient had the truncated one's size
+    {"window": "24"}, {"window": "step"}, {"window": "4"}, {"window": "6"},    # 24: all passes, but not y_init and z_init
+    {"window": "6", "window_warmup": 300},
+    {"readout": "mean"}, {"supervision": "steps"}, {"supervision": "steps-optimised"}, {"start": "x"}, {"injection": "both"},
+    {"sum": "mean"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}, {"halting_head": "trained"},
+    {"supervision": "steps", "halting_head": "trained"}]
+
+
+def controls(profile, seed):
+    """Rung 7 on copy, one change at a time; and rung 6 where rung 7 is decided."""
+    sixes = [SIX | change for change in ({}, ALL, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"})]
+    return listed([TRM | change for change in CONTROLS] + sixes, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
+
+
+def depth_small(profile, seed):
+    """Addition of three digits with 3, 6, 12 and 24 passes: every rung, and rung 7 under three windows and two norms."""
+    flat = rungs("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut")
+    shallow = [rung | {"outer": 1} for rung in (SIX, TRM, CURED)]  # N = H = 1, where all windows are one
+    whole = [cure | {"window": window} for cure in (TRM, CURED) for window in ("cycle", "step", "all")]
+    by_budget = {3: [*(rung for rung in flat if rung["rung"] not in ("dual_ut", "dual_nested_ut")),
+                     {"rung": "dual_ut", "budget": 4}, *shallow],
+                 6: [*flat, *(rung for rung in whole if rung["window"] != "step")],  # N = 1, where step is nearly all
+                 12: [*flat, *whole, CURED | {"supervision": "steps"}],
+                 24: [*flat, *whole, CURED | {"supervision": "steps"}]}
+    setting = PROFILES["cpu"]["addition"]
+    return [job for budget, variants in by_budget.items()
+            for job in listed(variants, setting.schedule, **setting.fields | {"task": "addition", "budget": budget, "seed": seed})]
