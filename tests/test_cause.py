@@ -100,6 +100,11 @@ def test_the_figures_say_what_the_tables_hold(outcomes):
     figure = cause_figures.cross(cells, "a note")
     texts = " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
     assert texts.count("4/4, 138") == 12 and texts.count("0/4") == 10 and texts.count("2/4") == 2
+    points = pd.DataFrame([(0.01, "K = 4", 1, 4, 0.0, 0.8), (1.0, "K = 1", 4, 4, 0.4, 1.0)],
+                          columns=["share", "label", "learned", "runs", "low", "high"])
+    ax, = cause_figures.doses(points, "a note").axes
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines] == [(0.01, 0.25), (1.0, 1.0)]
+    assert [text.get_text() for text in ax.texts] == ["K = 4", "K = 1"]
     table = mechanism(CROSS[:6]).assign(learned=0.25)
     growth, share, cosine, learned = cause_figures.chain(table, "a note").axes
     assert {bar.get_width() for bar in learned.patches} == {0.25} and len(learned.patches) == 6
