@@ -14,6 +14,7 @@ from .ladder import LADDER
 WIDTH = 5.2  # inches
 STREAMS = {"x": "#4d4d4d", "h": "#2878b8", "z": "#fd8d3c", "y": "#7f2704"}
 DASHES = {"x": (0, (1, 1)), "h": "-", "z": (0, (4, 1.5)), "y": "-"}  # so that greyscale tells them apart
+MARKS = (("o", "#08306b"), ("s", "#d94801"), ("^", "#2878b8"), ("D", "#7f2704"))  # of series that are not lines
 BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#08306b"])
 
 
@@ -87,7 +88,13 @@ def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="
     colours: {value: colour}; streams x, h, y, z and rungs have theirs.
     """
     figure, (ax,) = panels(2.9, note=note)
-    known = STREAMS | {key: rung.colour for key, rung in LADDER.items()} | (colours or {})
+    draw_lines(ax, table, x, y, by, colours or {}, log, limits)
+    ax.set(xlabel=xlabel or x, ylabel=ylabel or y)
+    return figure
+
+
+def draw_lines(ax, table, x, y, by, colours, log=False, limits=None):
+    known = STREAMS | {key: rung.colour for key, rung in LADDER.items()} | colours
     ends = []
     for value, part in table.groupby(by, sort=False):
         colour = known.get(value, "#444444")
@@ -104,7 +111,36 @@ def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="
     span = table[x].max() - table[x].min() or 1
     ax.set_xlim(table[x].min() - 0.03 * span, table[x].max() + (0.04 + 0.021 * longest) * span)
     ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6, integer=True))
-    ax.set(xlabel=xlabel or x, ylabel=ylabel or y)
+    ax.grid(color="#eeeeee")
+
+
+@styled
+def stack(table, x, columns, by, note="", colours=None, log=(), xlabel=""):
+    """Panels of such lines one below the other, one for each column. columns: {column: (title, limits)}; log: those
+    whose axis is logarithmic."""
+    figure, axes = panels(1.75 * len(columns) + 0.5, len(columns), 1, note)
+    for ax, (column, (title, limits)) in zip(axes, columns.items()):
+        draw_lines(ax, table, x, column, by, colours or {}, column in log, limits)
+        ax.set_title(title, loc="left")
+    axes[-1].set_xlabel(xlabel or x)
+    return figure
+
+
+@styled
+def agreement(table, expected, measured, by, note="", xlabel="", ylabel=""):
+    """What was measured over what was expected, both logarithmic, one mark for each row; on the grey line they agree.
+
+    by: the column whose values, four at most, are told apart by mark and colour.
+    """
+    figure, (ax,) = panels(3.9, note=note)
+    both = table[[expected, measured]].to_numpy()
+    ends = 0.5 * both.min(), 2 * both.max()
+    ax.plot(ends, ends, color="#bbbbbb", linewidth=1.2, zorder=0)
+    for (value, part), (mark, colour) in zip(table.groupby(by, sort=False), MARKS):
+        ax.plot(part[expected], part[measured], mark, color=colour, markersize=6.5, markeredgewidth=1.6,
+                fillstyle="none", label=str(value))
+    ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=xlabel or expected, ylabel=ylabel or measured)
+    ax.legend(loc="upper left", frameon=False, fontsize=9)
     ax.grid(color="#eeeeee")
     return figure
 
