@@ -26,14 +26,15 @@ def panels(height, rows=1, columns=1, note="", **options):
     return figure, axes
 
 
-def name_ends(axes, ends):
-    """Write each line's name at its right end, moved up where two would overlap; ends: (x, y, name, colour)."""
+def name_ends(axes, ends, apart=0.075):
+    """Write each line's name at its right end, moved up where two would overlap; ends: (x, y, name, colour);
+    apart: of the axis, how much a name takes."""
     log = axes.get_yscale() == "log"
     scale = np.log10 if log else float
     low, high = map(scale, axes.get_ylim())
     last = -np.inf
     for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
-        last = max(scale(y), last + 0.075 * (high - low))
+        last = max(scale(y), last + apart * (high - low))
         axes.annotate(name, (x, 10**last if log else last), xytext=(6, 0), textcoords="offset points", color=colour,
                       va="center", fontsize=9, fontweight="bold", annotation_clip=False)
 
@@ -93,23 +94,24 @@ def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="
     return figure
 
 
-def draw_lines(ax, table, x, y, by, colours, log=False, limits=None):
+def draw_lines(ax, table, x, y, by, colours, log=False, limits=None, apart=0.075):
     known = STREAMS | {key: rung.colour for key, rung in LADDER.items()} | colours
-    ends = []
+    ends, last = [], table[x].max()
+    span = last - table[x].min() or 1
     for value, part in table.groupby(by, sort=False):
         colour = known.get(value, "#444444")
         ax.plot(part[x], part[y], color=colour, linestyle=DASHES.get(value, "-"), linewidth=1.8,
                 marker="o" if len(part) < 30 else None, markersize=3.5)
         name = LADDER[value].short if value in LADDER else str(value)
-        ends.append((part[x].iloc[-1], part[y].iloc[-1], name, colour))
-    if log:
-        plain_log(ax)
+        end = part[x].iloc[-1]
+        ends.append((last if last - end < 0.1 * span else end, part[y].iloc[-1], name, colour))  # not upon another line
     if limits:
         ax.set_ylim(limits)
-    name_ends(ax, ends)
+    if log:
+        plain_log(ax)
+    name_ends(ax, ends, apart)
     longest = max(len(end[2]) for end in ends)
-    span = table[x].max() - table[x].min() or 1
-    ax.set_xlim(table[x].min() - 0.03 * span, table[x].max() + (0.04 + 0.021 * longest) * span)
+    ax.set_xlim(table[x].min() - 0.03 * span, last + (0.04 + 0.021 * longest) * span)
     ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6, integer=True))
     ax.grid(color="#eeeeee")
 
@@ -120,7 +122,7 @@ def stack(table, x, columns, by, note="", colours=None, log=(), xlabel=""):
     whose axis is logarithmic."""
     figure, axes = panels(1.75 * len(columns) + 0.5, len(columns), 1, note)
     for ax, (column, (title, limits)) in zip(axes, columns.items()):
-        draw_lines(ax, table, x, column, by, colours or {}, column in log, limits)
+        draw_lines(ax, table, x, column, by, colours or {}, column in log, limits, apart=0.13)
         ax.set_title(title, loc="left")
     axes[-1].set_xlabel(xlabel or x)
     return figure
