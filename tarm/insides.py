@@ -14,6 +14,7 @@ from .ladder import LADDER
 WIDTH = 5.2  # inches
 STREAMS = {"x": "#4d4d4d", "h": "#2878b8", "z": "#fd8d3c", "y": "#7f2704"}
 DASHES = {"x": (0, (1, 1)), "h": "-", "z": (0, (4, 1.5)), "y": "-"}  # so that greyscale tells them apart
+MARKS = (("o", "#08306b"), ("s", "#d94801"), ("^", "#2878b8"), ("D", "#7f2704"))  # of series that are not lines
 BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#08306b"])
 
 
@@ -25,14 +26,15 @@ def panels(height, rows=1, columns=1, note="", **options):
     return figure, axes
 
 
-def name_ends(axes, ends):
-    """Write each line's name at its right end, moved up where two would overlap; ends: (x, y, name, colour)."""
+def name_ends(axes, ends, apart=0.075):
+    """Write each line's name at its right end, moved up where two would overlap; ends: (x, y, name, colour);
+    apart: of the axis, how much a name takes."""
     log = axes.get_yscale() == "log"
     scale = np.log10 if log else float
     low, high = map(scale, axes.get_ylim())
     last = -np.inf
     for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
-        last = max(scale(y), last + 0.075 * (high - low))
+        last = max(scale(y), last + apart * (high - low))
         axes.annotate(name, (x, 10**last if log else last), xytext=(6, 0), textcoords="offset points", color=colour,
                       va="center", fontsize=9, fontweight="bold", annotation_clip=False)
 
@@ -87,24 +89,60 @@ def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="
     colours: {value: colour}; streams x, h, y, z and rungs have theirs.
     """
     figure, (ax,) = panels(2.9, note=note)
-    known = STREAMS | {key: rung.colour for key, rung in LADDER.items()} | (colours or {})
-    ends = []
+    draw_lines(ax, table, x, y, by, colours or {}, log, limits)
+    ax.set(xlabel=xlabel or x, ylabel=ylabel or y)
+    return figure
+
+
+def draw_lines(ax, table, x, y, by, colours, log=False, limits=None, apart=0.075):
+    known = STREAMS | {key: rung.colour for key, rung in LADDER.items()} | colours
+    ends, last = [], table[x].max()
+    span = last - table[x].min() or 1
     for value, part in table.groupby(by, sort=False):
         colour = known.get(value, "#444444")
         ax.plot(part[x], part[y], color=colour, linestyle=DASHES.get(value, "-"), linewidth=1.8,
                 marker="o" if len(part) < 30 else None, markersize=3.5)
         name = LADDER[value].short if value in LADDER else str(value)
-        ends.append((part[x].iloc[-1], part[y].iloc[-1], name, colour))
-    if log:
-        plain_log(ax)
+        end = part[x].iloc[-1]
+        ends.append((last if last - end < 0.1 * span else end, part[y].iloc[-1], name, colour))  # not upon another line
     if limits:
         ax.set_ylim(limits)
-    name_ends(ax, ends)
+    if log:
+        plain_log(ax)
+    name_ends(ax, ends, apart)
     longest = max(len(end[2]) for end in ends)
-    span = table[x].max() - table[x].min() or 1
-    ax.set_xlim(table[x].min() - 0.03 * span, table[x].max() + (0.04 + 0.021 * longest) * span)
+    ax.set_xlim(table[x].min() - 0.03 * span, last + (0.04 + 0.021 * longest) * span)
     ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6, integer=True))
-    ax.set(xlabel=xlabel or x, ylabel=ylabel or y)
+    ax.grid(color="#eeeeee")
+
+
+@styled
+def stack(table, x, columns, by, note="", colours=None, log=(), xlabel=""):
+    """Panels of such lines one below the other, one for each column. columns: {column: (title, limits)}; log: those
+    whose axis is logarithmic."""
+    figure, axes = panels(1.75 * len(columns) + 0.5, len(columns), 1, note)
+    for ax, (column, (title, limits)) in zip(axes, columns.items()):
+        draw_lines(ax, table, x, column, by, colours or {}, column in log, limits, apart=0.13)
+        ax.set_title(title, loc="left")
+    axes[-1].set_xlabel(xlabel or x)
+    return figure
+
+
+@styled
+def agreement(table, expected, measured, by, note="", xlabel="", ylabel=""):
+    """What was measured over what was expected, both logarithmic, one mark for each row; on the grey line they agree.
+
+    by: the column whose values, four at most, are told apart by mark and colour.
+    """
+    figure, (ax,) = panels(3.9, note=note)
+    both = table[[expected, measured]].to_numpy()
+    ends = 0.5 * both.min(), 2 * both.max()
+    ax.plot(ends, ends, color="#bbbbbb", linewidth=1.2, zorder=0)
+    for (value, part), (mark, colour) in zip(table.groupby(by, sort=False), MARKS):
+        ax.plot(part[expected], part[measured], mark, color=colour, markersize=6.5, markeredgewidth=1.6,
+                fillstyle="none", label=str(value))
+    ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=xlabel or expected, ylabel=ylabel or measured)
+    ax.legend(loc="upper left", frameon=False, fontsize=9)
     ax.grid(color="#eeeeee")
     return figure
 

@@ -6,6 +6,7 @@ the other, or the last one alone.
 
 import hashlib
 import html
+import math
 
 from .figures import on
 
@@ -134,8 +135,6 @@ def pass_boxes(passes, ladder, budget, alt):
 
 def bars(rows, alt, top):
     """A frame of horizontal bars on a logarithmic scale from 0.01 to `top`: rows of (label, value, colour)."""
-    import math
-
     parts, left, width = [], 60, 480
     scale = (width - left - 90) / (math.log10(top) + 2)
     for r, (label, value, colour) in enumerate(rows):
@@ -143,3 +142,24 @@ def bars(rows, alt, top):
         parts += [words(left - 8, y + 19, label, 15, "#222222", "end", bold=True), box(left, y, length, 26, colour),
                   words(left + length + 6, y + 18, f"{value:,.3g}" if value < 100 else f"{value:,.0f}", 13)]
     return svg(width, 34 * len(rows) + 10, parts, alt)
+
+
+def shares(panels, alt, least=1e-8):
+    """A frame of panels, each with one bar for every cycle of a loop, on a logarithmic scale from `least` to 1.
+
+    panels: rows of (title, shares of the cycles, how many of the last ones get a gradient, colour). Filled: gets
+    one; white: gets none. What is smaller than `least` stands as a stump.
+    """
+    parts, left, width, height = [], 58, 480, 70
+    for r, (title, found, window, colour) in enumerate(panels):
+        top, cell = 26 + 108 * r, min(36, (width - left - 6) / len(found))
+        parts.append(words(4, top - 9, title, 14, "#222222", bold=True))
+        for share in (1, least**0.5, least):
+            y = top + height * math.log(share) / math.log(least)
+            parts += [f"<path d='M{left} {y:.4g}H{width - 6}' stroke='#dddddd'/>",
+                      words(left - 6, y + 4, f"{share:g}", 12, "#666666", "end")]
+        for k, share in enumerate(found):
+            length = max(2, height * (1 - math.log(max(share, least)) / math.log(least)))
+            fill = colour if k >= len(found) - window else "#ffffff"
+            parts.append(box(left + cell * k + 1, top + height - length, cell - 2, length, fill, colour))
+    return svg(width, 108 * len(panels) + 4, parts, alt)

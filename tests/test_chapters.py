@@ -105,6 +105,8 @@ TABLE = pd.DataFrame({"pass": [1, 2, 3], "stream": list("zzy"), "size": [1.0, 2.
 @pytest.mark.parametrize("draw", [
     lambda: insides.lines(TABLE, "pass", "size", "stream", log=True),
     lambda: insides.lines(TABLE, "pass", "size", "stream"),
+    lambda: insides.stack(TABLE, "pass", {"size": ("size", None), "gradient": ("gradient", (0, 1))}, "stream"),
+    lambda: insides.agreement(TABLE, "size", "size", "stream"),
     lambda: insides.gradient_bars(TABLE), lambda: insides.attention_maps([np.eye(3)], "12|", ["head 1"]),
     lambda: insides.character_grid(["12", "3\n"], ["a", "b"], [[0, 1], [0.5, 0.2]], marked=[[True, False]] * 2),
     lambda: insides.matrix(np.eye(3), "abc"), lambda: insides.placement(chapters.traced("dual_ut", budget=6))])
@@ -118,3 +120,26 @@ def test_figures_are_narrow_enough_for_a_telephone(draw):
 def test_a_line_has_its_name_at_its_end():
     figure = insides.lines(TABLE, "pass", "size", "stream")
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["y", "z"]
+
+
+def test_stacked_panels_show_a_column_each():
+    figure = insides.stack(TABLE, "pass", {"size": ("a", None), "gradient": ("b", (0, 1))}, "stream", log=("size",))
+    drawn = [[line.get_ydata().tolist() for line in ax.lines] for ax in figure.axes]
+    assert drawn == [[[1, 2], [4]], [[0, 1e-3], [1e-1]]]
+    assert [ax.get_yscale() for ax in figure.axes] == ["log", "linear"]
+
+
+def test_in_agreement_marks_lie_on_the_line():
+    ax, = insides.agreement(TABLE, "size", "size", "stream").axes
+    line, *marks = ax.lines
+    assert line.get_xdata().tolist() == line.get_ydata().tolist() == [0.5, 8]
+    assert [mark.get_xdata().tolist() for mark in marks] == [mark.get_ydata().tolist() for mark in marks] == [[1, 2], [4]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["z", "y"]
+
+
+def test_a_frame_of_shares_has_bars_as_high_as_their_logarithms():
+    """On a scale of 70 from 1e-8 to 1 a share of 1e-4 is half as high, 1e-9 a stump; filled are those in the window."""
+    frame = slides.shares([("one", [1, 1e-4, 1e-9], 2, "#123456")], "three bars")
+    bars = re.findall(r"height='([\d.]+)' rx='2' fill='(\S+)'", frame)
+    assert [(float(height), fill) for height, fill in bars] == [(70, "#ffffff"), (35, "#123456"), (2, "#123456")]
+    assert frame.count("<text") == 4 and "1e-08" in frame and "aria-label='three bars'" in frame
