@@ -79,7 +79,8 @@ PREDICTIONS = [
 def name(run):
     """What a run changes about the small published one of its rung: "norm=post scale=unit", or "published"."""
     published = asdict(Run(**SMALL | {"rung": run.rung, "task": run.task, "seed": run.seed}))
-    differs = [f"{field}={value}" for field, value in asdict(run).items() if field != "steps" and published[field] != value]
+    differs = [f"{field}={value:.3g}" if isinstance(value, float) else f"{field}={value}"
+               for field, value in asdict(run).items() if field != "steps" and published[field] != value]
     return " ".join(differs) or "published"
 
 

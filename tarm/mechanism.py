@@ -40,13 +40,14 @@ def expected(run):
 
 
 def mechanism(changes=CROSS, seeds=(0,), task="copy"):
-    """Fresh models, one row per change of rung 7 and seed: change, norm, scale, window, seed, and what `expected` and
+    """Fresh models, one row per change of rung 7 and seed: change, norm, scale, window, seed, passes, cycles, and what `expected` and
     `measured` give on the first training batch."""
     rows = []
     for change in changes:
         for seed in seeds:
             run = Run(**SMALL | TRM | {"task": task, "seed": seed} | change)
-            rows.append({"change": name(run), "norm": run.norm, "scale": run.scale, "window": run.window, "seed": seed}
+            rows.append({"change": name(run), "norm": run.norm, "scale": run.scale, "window": run.window, "seed": seed,
+                         "passes": run.budget, "cycles": run.steps * run.outer}
                         | expected(run) | measured(run.build(seed), *first_batch(run)))
     return pd.DataFrame(rows)
 
