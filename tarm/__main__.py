@@ -63,6 +63,7 @@ def parser():
     sub.add_argument("run", help="the run's hash, or its beginning")
     sub.add_argument("--lengths", help="operand lengths, separated by commas (default: the training length)")
     sub.add_argument("--problems", type=int, default=100, help="problems per length (default: 100)")
+    sub.add_argument("--steps", metavar="N,M", help="steps of the recurrence, fewer or more than trained (default: as trained)")
     sub = command("generate", commands.command_generate, "complete a prompt with a trained run",
                   "generate c9508eb77157 '1234|'")
     sub.add_argument("run", help="the run's hash, or its beginning")

@@ -37,8 +37,9 @@ def evaluation_problems(run, length, n, training_stream):
             "unseen": unseen_problems(task, length, run.seed, n)}
 
 
-def evaluate(model, problems, length, step, seed):
-    """Decode every problem greedily and sampled at temperature 1; -> Scores.
+def evaluate(model, problems, length, step, seed, steps=None):
+    """Decode every problem greedily and sampled at temperature 1; -> Scores. steps: of the recurrence, at most (default: as
+    many as trained).
 
     The model is left in the mode it came in. The sampling noise has a stream of its own, so
     that evaluating changes no training that follows.
@@ -51,7 +52,7 @@ def evaluate(model, problems, length, step, seed):
     was_training = model.training
     model.eval()
     batch = rows_at_once(model, prompt.shape[1] + answer.shape[1])
-    written = [decodings(model, prompt[i:i + batch], answer.shape[1], (None, noise[i:i + batch]), answer[i:i + batch])
+    written = [decodings(model, prompt[i:i + batch], answer.shape[1], (None, noise[i:i + batch]), answer[i:i + batch], steps)
                for i in range(0, len(prompt), batch)]
     model.train(was_training)
     counts = [len(problems[kind].answer) for kind in problems]

@@ -84,9 +84,19 @@ def test_train_takes_every_field_of_a_run(tarm, folder):
 def test_evaluate_prints_a_row_per_length_problems_and_decoding(tarm):
     code, out, _ = tarm(f"evaluate {JOB.run.hash[:6]} --lengths 4,6 --problems 5")
     assert code == 0
-    rows = [line.split()[:4] for line in out.splitlines()[2:]]
-    assert rows == [[length, problems, decoding, "5"] for length in ("4", "6") for problems in ("seen", "unseen")
+    rows = [line.split()[:5] for line in out.splitlines()[2:]]
+    assert rows == [[length, str(JOB.run.steps), problems, decoding, "5"] for length in ("4", "6") for problems in ("seen", "unseen")
                     for decoding in ("greedy", "sampled")]
+
+
+def test_evaluate_takes_other_steps_than_were_trained(tarm):
+    """One step less is what a call of that many steps writes, and as many as trained what is written without the option."""
+    def rows(options):
+        return [line.split() for line in tarm(f"evaluate {JOB.run.hash} {options}")[1].splitlines()[2:]]
+
+    trained = str(JOB.run.steps)
+    assert [row[1] for row in rows(f"--steps 1,{trained},9")] == ["1"] * 4 + [trained] * 4 + ["9"] * 4
+    assert rows(f"--steps {trained}") == rows("")
 
 
 @pytest.mark.parametrize("options", ["", "--sample", "--sample --seed 1", "--limit 3", "--limit 3 --sample"])
@@ -272,6 +282,8 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):
     ("evaluate zzz", "begin with 'zzz'"),
     ("evaluate RUN --lengths 0", "length=0"),
     ("evaluate RUN --lengths x", "'x'"),
+    ("evaluate RUN --steps x", "'x'"),
+    ("evaluate RUN --steps 0", "steps=0"),
     ("evaluate RUN --lengths 50", "context"),
     ("evaluate RUN --problems 0", "problems"),
     ("evaluate RUN --device warp", "'warp'"),

@@ -20,14 +20,16 @@ def command_evaluate(arguments):
     model = store.model(record).to(choose_device(arguments.device))
     warn_of_divergence(record)
     lengths = [whole_number("lengths", part) for part in (arguments.lengths or str(run.length)).split(",")]
-    print(f"{run}\n{'length':>6} {'problems':8} {'decoding':8} {'count':>5} {'character':>9} {'sequence':>8} "
+    steps = [whole_number("steps", part) for part in (arguments.steps or str(run.steps)).split(",")]
+    print(f"{run}\n{'length':>6} {'steps':>5} {'problems':8} {'decoding':8} {'count':>5} {'character':>9} {'sequence':>8} "
           f"{'first':>6} {'last':>6}")
     for length in lengths:
         problems = evaluation_problems(run, length, arguments.problems, training_stream(run.seed))
-        for score in evaluate(model, problems, length, run.training_steps, run.seed):
-            m = {name: value for name, (value, _) in metrics(score).items()}
-            print(f"{length:>6} {score.problems:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
-                  f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
+        for n in steps:
+            for score in evaluate(model, problems, length, run.training_steps, run.seed, n):
+                m = {name: value for name, (value, _) in metrics(score).items()}
+                print(f"{length:>6} {n:>5} {score.problems:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
+                      f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
 
 
 def other_lengths(prompt, length):
