@@ -24,7 +24,7 @@ def bench(rows, note=""):
             y = [places[rung] + aside for rung in here["subject"]]
             ax.hlines(y, here["low"], here["high"], color=colour, linewidth=1.5, alpha=0.5)
             ax.plot(here["value"], y, marker, color=colour, label=name)
-        ax.set(title={"step": "training step", "evaluation": "decoding"}[part], xlabel="times as fast as published")
+        ax.set(title={"step": "training step", "evaluation": "decoding"}[part], xlabel="times as fast")
         ax.set_xlim(0)
         keep_seen_ticks(ax)
     step.set_yticks(list(places.values()), [LADDER[rung].short for rung in places])
