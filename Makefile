@@ -1,6 +1,7 @@
 ## make figures     train the runs that .tarm/ lacks, then draw every figure; plain `make` does this too
 ## make test        run the tests, then every notebook against the outputs it shows
 ## make site        the notebooks as web pages in site/; with PROFILE=..., as run with that profile
+## make bench       measure what training and decoding cost on this machine, at the size of PROFILE
 ## make lab         open the first notebook
 ## make export      write the trained runs of PROFILE out of .tarm/
 ## make clean       remove .venv, site/ and caches, keep the trained runs
@@ -40,7 +41,7 @@ endif
 unexport JUPYTER_PATH
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: figures test site lab export clean distclean help
+.PHONY: figures test site bench lab export clean distclean help
 
 figures: $(ENV)
 	$(PY) -m tarm figures --profile $(PROFILE) --device $(DEVICE) --seeds $(SEEDS) $(if $(JOBS),--jobs $(JOBS))
@@ -50,6 +51,9 @@ test: $(ENV)
 
 site: $(ENV)
 	$(PY) -m tarm site $(if $(filter file,$(origin PROFILE)),,--profile $(PROFILE))
+
+bench: $(ENV)
+	$(PY) -m tarm bench --profile $(PROFILE) --device $(DEVICE)
 
 lab: $(ENV)
 	$(PY) -m jupyterlab notebooks/00-start.ipynb

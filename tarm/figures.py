@@ -151,30 +151,3 @@ def supervised_characters(characters, note=""):
         Patch(color="#08306b", label="answer and newline: predicted, seen by the loss")])
     ax.set_xticks([])
     return figure
-
-
-@styled
-def bench(rows, note=""):
-    """How many times as fast as the published protocol, and how much of the machine's peak. Rows as `tarm.bench` measures."""
-    figure, (step, evaluation, rate) = new(3.6, 1, 3, note)
-    places = {rung: -i for i, rung in enumerate(LADDER)}
-    arithmetics = {"float32": ("#2878b8", "o", 0.13), "bf16": ("#d94801", "s", -0.13)}
-    for ax, part in (step, "step"), (evaluation, "evaluation"):
-        for name, (colour, marker, aside) in arithmetics.items():
-            here = rows[rows["part"] == f"{part}, published / {name}"]
-            y = [places[rung] + aside for rung in here["subject"]]
-            ax.hlines(y, here["low"], here["high"], color=colour, linewidth=1.5, alpha=0.5)
-            ax.plot(here["value"], y, marker, color=colour, label=name)
-        ax.set(title={"step": "training step", "evaluation": "decoding"}[part], xlabel="times as fast as published")
-        ax.set_xlim(0)
-    step.set_yticks(list(places.values()), [LADDER[rung].short for rung in places])
-    evaluation.set_yticks(list(places.values()), [])
-    for name, (colour, marker, _) in arithmetics.items():
-        here = rows[rows["part"] == f"rate by width, {name}"]
-        peak = rows[(rows["part"] == "matmul") & (rows["subject"] == name)]["value"].item()
-        rate.plot(here["x"], here["value"] / peak, f"{marker}-", color=colour)
-        rate.annotate(name, (here["x"].iloc[-1], here["value"].iloc[-1] / peak), (0, 10 if name == "float32" else -18),
-                      textcoords="offset points", color=colour, ha="right")
-    rate.set(title="share of the peak", xlabel="width", ylabel="% of what a large product reaches", ylim=(0, 1.05))
-    percent(rate.yaxis)
-    return figure

@@ -43,10 +43,10 @@ class HeadByHead(nn.Module):
 
 
 def published_form(model):
-    """A copy of a model whose attention is computed head by head."""
+    """A copy of a model whose attention is computed head by head, in training or evaluation as it is."""
     model = copy.deepcopy(model)
     for block in model.block:
-        block.attention = HeadByHead(block.attention)
+        block.attention = HeadByHead(block.attention).train(block.training)
     return model
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from tarm import LADDER, figures, gallery, table
+from tarm import LADDER, cost_figures, figures, gallery, table
 from tarm.drawing import CHANCE, spread
 from tarm.evaluation import DECODINGS, PROBLEMS, Score
 from tarm.placement import compute_placement
@@ -159,6 +159,36 @@ def test_nothing_written_overlaps_in_the_figures_of_the_chapters(placement):
     assert overlaps(figures.compute_placement(placement, "one batch")) == ([], [], [])
     rows = pd.read_csv(COMMITTED / "supervised_characters.csv", dtype={"character": str}, keep_default_na=False)
     assert overlaps(figures.supervised_characters(rows, "one problem")) == ([], [], [])
+
+
+@pytest.fixture(scope="module")
+def costs():
+    return pd.read_csv(COMMITTED / "bench.csv")
+
+
+def test_the_figure_of_costs_shows_the_table(costs):
+    """A point a rung in each of two panels, its range as a line; and rates as shares of the matmul's."""
+    step, decoding, share = (figure := cost_figures.bench(costs)).axes
+    for ax, part in (step, "step"), (decoding, "evaluation"):
+        for line, name in zip(ax.lines, ("float32", "bf16")):
+            assert list(line.get_xdata()) == costs[costs["part"] == f"{part}, published / {name}"]["value"].tolist()
+        assert [len(lines.get_segments()) for lines in ax.collections] == [len(LADDER)] * 2
+    rates, peak = (costs[costs["part"] == part] for part in ("rate by width, bf16", "matmul"))
+    expected = rates["value"] / peak[peak["subject"] == "bf16"]["value"].item()
+    assert list(share.lines[1].get_ydata()) == pytest.approx(expected.tolist())
+    assert overlaps(figure) == ([], [], [])
+
+
+def test_the_figure_of_precisions_has_a_line_for_each_run():
+    points = pd.DataFrame([(rung, seed, precision, step, (seed + step / 100) / 10)
+                           for rung in ("dense", "universal") for seed in (0, 1) for precision in ("float32", "bf16")
+                           for step in (100, 200)], columns=["rung", "seed", "precision", "step", "value"])
+    figure = cost_figures.precisions(points)
+    for ax in figure.axes:
+        lines = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+        assert lines == {f"{precision}, seed {seed}": [(seed + 1) / 10, (seed + 2) / 10]
+                         for seed in (0, 1) for precision in ("float32", "bf16")}
+    assert overlaps(figure) == ([], [], [])
 
 
 def test_overlaps_are_found():

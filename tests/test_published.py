@@ -29,6 +29,14 @@ def test_head_by_head_is_our_attention(rung):
     torch.testing.assert_close(published_form(model)(tokens).logits, model(tokens).logits, atol=1e-12, rtol=0)
 
 
+def test_head_by_head_drops_out_in_training_alone():
+    model = build("iterative", **SMALL | {"dropout": 0.5}).double().eval()
+    tokens = torch.randint(14, (2, 9), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(published_form(model)(tokens).logits, model(tokens).logits, atol=1e-12, rtol=0)
+    attention, h = published_form(model.train()).block[0].attention, torch.ones(1, 3, 16, dtype=torch.float64)
+    assert not attention(h).equal(attention(h))
+
+
 @pytest.mark.parametrize("rung", LADDER)
 def test_padding_changes_no_gradient(rung):
     """The same problems, drawn one by one and padded: loss and gradient are those of ours. ACT's bias keeps it from

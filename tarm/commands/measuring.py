@@ -3,7 +3,7 @@
 import pandas as pd
 import torch
 
-from .. import bench, figures, gallery
+from .. import bench, cost_figures, gallery
 from .options import choose_device
 
 
@@ -15,7 +15,7 @@ def command_bench(arguments):
     rows = pd.DataFrame(bench.measure(what, arguments.threads, arguments.part, print_row))
     rows = rows.assign(profile=arguments.profile, device=what.device, threads=arguments.threads, torch=torch.__version__)
     if not arguments.part:
-        gallery.save(figures.bench(rows), rows, "bench", arguments.out)
+        gallery.save(cost_figures.bench(rows), rows, "bench", arguments.out)
         print(f"figure and table: {arguments.out}")
 
 

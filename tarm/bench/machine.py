@@ -1,0 +1,120 @@
+"""Parts that measure the machine: its peak, how a step grows on it, several runs at a time, memory, core hours."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import torch
+
+from ..estimate import decoding_rate, evaluation_flop, positions, seconds_per_step, step_flop
+from ..memory import forget_peak, peak
+from ..runs import Run
+from ..studies import STUDIES
+from ..training import Progress
+from .rounds import PRECISIONS, Row, row
+
+
+def matmul(bench, size=1024):
+    """What a large product of matrices reaches: the peak that the others are held against."""
+    for precision, dtype in zip(PRECISIONS, (torch.float32, torch.bfloat16)):
+        a, b = torch.randn(2, size, size, device=bench.device).to(dtype)
+        times = [seconds for seconds, in bench.times(lambda: a @ b) for _ in range(3)]
+        yield row("matmul", precision, [2 * size**3 / seconds / 1e9 for seconds in times], "GFLOP/s")
+
+
+def growth(bench):
+    """Seconds of a Dense step as passes, length and width grow."""
+    base = {"context": 512}
+    for budget in (3, 6, 12, 24):
+        yield from _grown(bench, "passes", budget, bench.run(budget=budget, **base))
+    for length in (5, 10, 20, 40):
+        run = bench.run(length=length, budget=6, **base)
+        yield from _grown(bench, "positions", positions(run.task, length)[0], run)
+    for width in (64, 128, 192, 256, 384, 512):
+        for precision in PRECISIONS:
+            yield from _grown(bench, f"width, {precision}", width,
+                              bench.run(width=width, heads=4, budget=6, precision=precision, **base))
+
+
+def _grown(bench, along, x, run):
+    times = [seconds for seconds, in bench.times(bench.step(run))]
+    yield row(f"step by {along}", "dense", times, "s", x)
+    yield row(f"rate by {along}", "dense", [step_flop(run) / seconds / 1e9 for seconds in times], "GFLOP/s", x)
+
+
+def at_a_time(bench):
+    """Several runs on one CPU: how much more gets done by one process a core, or by threads in one process."""
+    if bench.device != "cpu":
+        return
+    alone = _throughput(bench, 1, 1)
+    for count in range(2, multiprocessing.cpu_count() + 1):
+        together, threaded = _throughput(bench, count, 1), _throughput(bench, 1, count)
+        yield row("runs at a time", "processes", [a / b for a, b in zip(together, alone)], "times one run", count)
+        yield row("runs at a time", "threads", [a / b for a, b in zip(threaded, alone)], "times one run", count)
+
+
+def _throughput(bench, processes, threads):
+    """Steps a second of all processes together, bench.pairs times."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    with ProcessPoolExecutor(processes, context, _join, (barrier, threads)) as pool:
+        rates = [pool.submit(_rates, bench, seed) for seed in range(processes)]
+        return [sum(each) for each in zip(*(rate.result() for rate in rates))]
+
+
+def _join(barrier, threads):
+    global _together
+    _together = barrier
+    torch.set_num_threads(threads)
+
+
+def _rates(bench, seed):
+    step, rates = bench.step(bench.run(budget=6, seed=seed)), []
+    step()
+    for _ in range(bench.pairs):
+        _together.wait()
+        rates.append(3 / bench.seconds(lambda: [step() for _ in range(3)]))
+    return rates
+
+
+def memory(bench):
+    """What a step of the Dense Transformer adds to the memory of a fresh process, as it is and with its passes
+    recomputed, and its seconds; nothing where the system does not say."""
+    for name, recompute in ("kept", False), ("recomputed", True):
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            added, seconds = pool.submit(_memory_of_steps, bench, recompute, torch.get_num_threads()).result()
+        if added is not None:
+            yield row("memory of a step", name, [added / 2**20], "MiB")
+            yield row("step by memory", name, seconds, "s")
+
+
+def _memory_of_steps(bench, recompute, threads):
+    torch.set_num_threads(threads)
+    progress = Progress(bench.run(), bench.device, recompute)
+    forget_peak(bench.device)
+    before = peak(bench.device)
+    seconds = [seconds for seconds, in bench.times(progress.train_step)]
+    return None if before is None else peak(bench.device) - before, seconds
+
+
+def studies(bench):
+    """Core hours of each study, one seed: its FLOP over the rate that a step, and decoding, reach at its width."""
+    rates = {}
+    for study, (jobs, profiles) in STUDIES.items():
+        for profile in profiles:
+            hours = {"training": 0.0, "evaluation": 0.0}
+            for run, schedule in jobs(profile, 0):
+                key = run.width, run.heads, run.precision
+                if key not in rates:
+                    rates[key] = _rates_at(bench, *key)
+                train, decode = rates[key]
+                hours["training"] += run.training_steps * step_flop(run) / train / 3600
+                hours["evaluation"] += evaluation_flop(run, schedule) / decode / 3600
+            for what, value in hours.items():
+                yield Row(f"core hours, {what}", f"{study}, {profile}", 0, value, value, value, "h", 1)
+
+
+def _rates_at(bench, width, heads, precision):
+    """FLOP a second of training and of decoding at a width, both at the published batch and length."""
+    run = Run(rung="dense", task="addition", width=width, heads=heads, precision=precision, budget=6, dropout_stream="bits")
+    return (step_flop(run) / seconds_per_step(run, bench.device, bench.pairs),
+            decoding_rate(run, bench.device, bench.problems))
