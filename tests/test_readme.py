@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tarm import LADDER, Architecture
+from tarm import LADDER, Architecture, cause
+from tarm.statistics import share_interval
+from tarm.store import COMMITTED, Store
+from tarm.studies import ALL, CURED
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -20,3 +23,16 @@ def test_its_links_lead_somewhere():
     links = re.findall(r"\]\((?!http)([^)]+)\)", README)
     assert len(links) > 5
     assert [link for link in links if not (Path(__file__).parent.parent / link).exists()] == []
+
+
+def test_what_the_negative_result_depends_on_is_counted_from_the_records():
+    """Copy and reverse together, in the order of the table's rows."""
+    outcomes = cause.outcomes(Store(COMMITTED).records())
+    outcomes = outcomes[outcomes["rung"] == "ar_trm"]
+    shown = re.findall(r"^\| [^|]+ \| (\d+ of \d+ \(.*\)) \|$", README, re.MULTILINE)
+    expected = []
+    for change in {}, ALL, CURED, {"norm": "post"}, {"scale": "unit"}:
+        learned, runs = cause.counted(outcomes[outcomes["change"] == cause.named(change)])
+        low, high = share_interval(learned, runs)
+        expected.append(f"{learned} of {runs} ({low:.0%} to {high:.0%})".replace("% to", " to").replace("%)", " %)"))
+    assert shown == expected and len(expected) == 5
