@@ -105,6 +105,8 @@ def parser():
     sub = command("export", commands.command_export, "copy a profile's records into figures/data, and draw the committed figures anew",
                   "export --profile cpu", device=False)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
+    command("verdict", commands.command_verdict, "compare the committed records with the paper's numbers: figures/verdict.md "
+            "and the README; with --store print it only", "verdict", device=False)
     return top
 
 

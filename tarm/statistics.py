@@ -8,6 +8,7 @@ from scipy import stats
 
 # Below this many seeds an interval would promise more than it holds: points are shown instead.
 SEEDS_FOR_INTERVAL = 5
+SEEDS_FOR_VERDICT = 3  # below it a published number is neither reproduced nor not
 
 
 def interval(values, level=0.95):
@@ -22,6 +23,18 @@ def interval(values, level=0.95):
     s = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
     half = stats.t.ppf((1 + level) / 2, n - 1) * s / math.sqrt(n)
     return mean - half, mean + half
+
+
+def prediction_interval(values, level=0.95):
+    """Student-t interval for one more run like those seen, mean -+ t s sqrt(1 + 1/n), (low, high).
+
+    (nan, nan) with fewer than three values.
+    """
+    n = len(values)
+    if n < SEEDS_FOR_VERDICT:
+        return math.nan, math.nan
+    half = stats.t.ppf((1 + level) / 2, n - 1) * np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
 def share_interval(successes, n, level=0.95):

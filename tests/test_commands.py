@@ -163,7 +163,7 @@ def test_export_copies_the_records_of_a_profile_and_nothing_of_other_runs(tarm, 
     exported = {record["run"] for record in Store(committed).records()}
     assert JOB.run.hash in exported <= listed
     assert set(read_table(committed)["run"]) == exported
-    assert {path.suffix for path in committed.parent.rglob("*") if path.is_file()} == {".json", ".gz"}
+    assert {path.suffix for path in committed.parent.rglob("*") if path.is_file()} == {".json", ".gz", ".md"}
     assert tarm("export --profile paper")[0] == 1
 
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 
-from .. import gallery, table
+from .. import gallery, table, verdict
 from ..evaluation import latest_accuracy
 from ..ladder import LADDER
 from ..runs import run_from
@@ -100,6 +100,7 @@ def command_export(arguments):
         committed.take(store, record, weights=False)
     whole = table.tidy(committed.records())
     table.write(whole, COMMITTED / "results.csv.gz")
+    verdict.write(committed.records(), COMMITTED.parent.parent)
     if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
         for stem in gallery.RESULTS:
             try:
