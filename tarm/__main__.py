@@ -44,9 +44,12 @@ def parser():
         return sub
 
     seeds = {"default": "1", "help": "a count (3: seeds 0, 1, 2) or a list (0,4); default 1"}
-    sub = command("figures", commands.command_figures, "train the main study's missing runs, then draw every figure",
+    sub = command("figures", commands.command_figures, "train the main study's missing runs, then draw every figure; "
+                  "at the paper profile draw from the records",
                   "figures --profile smoke", trains=True)
     sub.add_argument("--seeds", **seeds)
+    sub.add_argument("--fresh", action="store_true",
+                     help="at the paper profile, which else is drawn from records and trains nothing: train, as the others do")
     sub.set_defaults(notebook=(), parameter=())
     sub = command("sweep", commands.command_sweep, "train the runs of a study that the store does not have yet",
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)

@@ -68,9 +68,10 @@ def holm(p_values):
 
 def over_seeds(rows, by):
     """Collapse the seeds of a tidy table: one row per combination of `by`, in order of appearance,
-    with mean, low, high (see `interval`), values (a list, one a seed) and seeds, their number."""
+    with mean, low, high (see `interval`), values (a list, one a seed) and seeds, their number. Rows without a value, of
+    what has not been run, count for no seed."""
     def collapse(group):
-        values = group["value"].tolist()
+        values = group["value"].dropna().tolist()
         low, high = interval(values)
         return pd.Series({"mean": group["value"].mean(), "low": low, "high": high, "values": values,
                           "seeds": len(values)})

@@ -3,20 +3,41 @@
 import subprocess
 import sys
 
-from ..store import PROJECT, Store
+from .. import paper
+from ..store import COMMITTED, PROJECT, Store
 from ..studies import jobs
 from .options import choose_device, seed_list
 from .training import train_and_report
 
 
 def command_figures(arguments):
+    if arguments.profile == "paper" and not arguments.fresh:
+        draw_from_records(arguments)
+        return
     from .. import notebooks  # papermill is an extra
 
     store, left = train_and_report(jobs(arguments.profile, "main", seed_list(arguments.seeds)), arguments)
     if left:
         raise RuntimeError(f"{left} runs are not finished, so nothing is drawn: the same command goes on from there")
     run_notebooks(notebooks, arguments, store)
+    if arguments.profile == "paper":
+        draw(store.records(), store.root / "figures" / "paper")
     print(f"figures: {store.root / 'figures' / arguments.profile}")
+
+
+def draw_from_records(arguments):
+    """Draw the figures at published size from the committed records, and those of the store beside them, training nothing."""
+    store = Store(arguments.store)
+    own = {record["run"]: record for record in store.records()}
+    records = {record["run"]: record for record in Store(COMMITTED).records()} | own
+    draw(records.values(), store.root / "figures" / "paper")
+    print(f"figures of {len(records)} records, {len(own)} of them of {store.root}: {store.root / 'figures' / 'paper'}\n"
+          f"nothing was trained; --fresh (FRESH=1) trains the main study's missing runs, `python -m tarm sweep --study NAME` another's")
+
+
+def draw(records, folder):
+    for stem, ran in paper.draw(records, folder):
+        print(f"{stem}: {ran} cells run" if ran else f"{stem}: nothing run yet", flush=True)
 
 
 def command_notebooks(arguments):

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 
-from .. import gallery, table, verdict
+from .. import gallery, paper, table, verdict
 from ..evaluation import latest_accuracy
 from ..ladder import LADDER
 from ..runs import run_from
@@ -112,4 +112,7 @@ def command_export(arguments):
         for stem in gallery.DRAWN_BY_CHAPTERS:
             for path in (store.root / "figures" / "cpu").rglob(f"{stem}.*"):
                 shutil.copyfile(path, COMMITTED.parent / path.relative_to(store.root / "figures" / "cpu"))
+    if arguments.profile == "paper":
+        drawn = [stem for stem, _ in paper.draw(committed.records(), COMMITTED.parent / "paper", empty=False)]
+        print(f"drawn in figures/paper: {', '.join(drawn) or 'nothing, since no cell of its figures has been run'}")
     print(f"{len(taken)} records of profile {arguments.profile}, {len(whole)} rows in all: {COMMITTED}")
