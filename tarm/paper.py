@@ -11,12 +11,32 @@ from . import gain, gallery, paper_figures, table
 from .cells import arithmetic, cell, cells
 from .evaluation import Score, metrics
 from .statistics import over_seeds
+from .store import COMMITTED, Store
 from .studies import STUDIES
 from .tasks import TASKS
 from .verdict import compare
 
 PHASES = ("Q1", "Q2", "Q3", "last")
 SPENT = ("compute", "refinement", "depth")  # studies whose accuracy is drawn over what it cost
+
+
+def gather(store=None):
+    """The committed records and, where a store is given, its own, which come first; a list."""
+    found = {record["run"]: record for one in (Store(COMMITTED), store) if one for record in one.records()}
+    return list(found.values())
+
+
+def progress(records):
+    """How far each study at published size is: study, cells, run (how many of them), fewest and most (seeds of a cell that has
+    been run), arithmetic. A cell may belong to several studies."""
+    there, rows = cells(records), []
+    for study, (_, profiles) in STUDIES.items():
+        if "paper" in profiles:
+            every = {cell(job.run) for job in listed(study)}
+            seeds = [len(there[one]) for one in every if one in there]
+            ways = sorted({arithmetic(there[one]) for one in every if one in there})
+            rows.append([study, len(every), len(seeds), min(seeds, default=0), max(seeds, default=0), " and ".join(ways)])
+    return pd.DataFrame(rows, columns=["study", "cells", "run", "fewest", "most", "arithmetic"])
 
 
 def listed(study):

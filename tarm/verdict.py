@@ -72,7 +72,13 @@ def counts(table):
 
 
 def joined(values):
-    """Values of one row, " / " between them; one where all are alike."""
+    """The texts of one row, " / " between them; words that all are alike stand once, numbers never."""
+    texts = list(values)
+    return " / ".join(texts) if texts[0][0].isdecimal() else once(texts)
+
+
+def once(values):
+    """The same, numbers of seeds too."""
     texts = list(values)
     return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
 
@@ -94,7 +100,7 @@ def row_text(part):
                   for values, mean, less in zip(part["ours"], part["mean"], few))
     interval = joined("–" if math.isnan(low) else f"{low:.1f} to {high:.1f}" for low, high in zip(part["low"], part["high"]))
     return [" / ".join(f"{value:g}" for value in part["published"]), ours, interval, shown(part["careful"]),
-            joined(f"{n} ({k} more without a value)" if k else str(n) for n, k in zip(part["seeds"], part["without"])), joined(text or "–" for text in part["arithmetic"]), joined(part["verdict"])]
+            once(f"{n} ({k} more without a value)" if k else str(n) for n, k in zip(part["seeds"], part["without"])), joined(text or "–" for text in part["arithmetic"]), joined(part["verdict"])]
 
 
 def lines(head, rows):

@@ -146,6 +146,15 @@ def test_spent_has_a_row_per_size_with_every_cell_of_the_study(nothing, study, s
     assert "not run" in legends[0].replace("\u00a0", " ")
 
 
+def test_progress_counts_the_cells_and_seeds_of_each_study():
+    """Two seeds of UT with 24 passes at width 192, in bf16, are a cell of `compute` and of `refinement`."""
+    records = [made(SMALL["universal"], 60, seed, precision="bf16") for seed in (0, 1)]
+    far = paper.progress(records).set_index("study")
+    assert far.loc["compute"].tolist() == [28, 1, 2, 2, "bf16"] and far.loc["refinement"].tolist() == [6, 1, 2, 2, "bf16"]
+    assert far.loc["main"].tolist() == [21, 0, 0, 0, ""] and far["run"].sum() == 2
+    assert "cross" not in far.index  # a study of the small sizes
+
+
 # The commands.
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from .. import paper
-from ..store import COMMITTED, PROJECT, Store
+from ..store import PROJECT, Store
 from ..studies import jobs
 from .options import choose_device, seed_list
 from .training import train_and_report
@@ -28,10 +28,8 @@ def command_figures(arguments):
 def draw_from_records(arguments):
     """Draw the figures at published size from the committed records, and those of the store beside them, training nothing."""
     store = Store(arguments.store)
-    own = {record["run"]: record for record in store.records()}
-    records = {record["run"]: record for record in Store(COMMITTED).records()} | own
-    draw(records.values(), store.root / "figures" / "paper")
-    print(f"figures of {len(records)} records, {len(own)} of them of {store.root}: {store.root / 'figures' / 'paper'}\n"
+    draw(paper.gather(store), store.root / "figures" / "paper")
+    print(f"figures of the committed records and those of {store.root}: {store.root / 'figures' / 'paper'}\n"
           f"nothing was trained; --fresh (FRESH=1) trains the main study's missing runs, `python -m tarm sweep --study NAME` another's")
 
 
