@@ -96,17 +96,22 @@ def first_characters(records):
     return rows.assign(width=rows["group"].str.split().str[1].astype(int))
 
 
+def how_many(rows, by):
+    """"2 of 14 cells run, in float32": what a note says of the cells in a table, those that `by` tells apart."""
+    seeds = rows.groupby(by, sort=False)["seeds"].max()
+    ways = sorted({text for text in rows["arithmetic"] if text})
+    return f"{(seeds > 0).sum()} of {len(seeds)} cells run" + (f", in {' and '.join(ways)}" if ways else "")
+
+
 def spent_note(points, study):
-    cell_keys = ["width", "model", "passes"]
-    seeds = points.groupby(cell_keys, sort=False)["seeds"].first()
-    ran = sorted({text for text in points["arithmetic"] if text})
-    return (f"study {study}: addition of 10 digits; {(seeds > 0).sum()} of {len(seeds)} cells run{', ' if ran else ''}{' and '.join(ran)}\n"
-            f"careful protocol: greedy, unseen problems; mean over the seeds of a cell, each seed a thin line; block passes and "
-            f"their FLOP as the ledgers count them")
+    return (f"study {study}: addition of 10 digits; {how_many(points, ['width', 'model', 'passes'])}\n"
+            f"careful protocol: greedy, unseen problems; mean over the seeds of a cell (their number in brackets), each seed a "
+            f"thin line; block passes and their FLOP as the ledgers count them")
 
 
-FIRST_NOTE = ("study compute, 24 block passes, addition of 10 digits; published protocol: sampled, problems seen in training, "
-              "mean of the evaluations at steps 3600, 3800 and 4000")
+def first_note(rows):
+    return (f"study compute, 24 block passes, addition of 10 digits; {how_many(rows, ['width', 'rung'])}, seeds in brackets\n"
+            f"published protocol: sampled, problems seen in training, mean of the evaluations at steps 3600, 3800 and 4000")
 
 
 def figures(records):
@@ -117,9 +122,9 @@ def figures(records):
         drawn[stem] = rows, figure, rows.dropna(subset="value").groupby(["task", "rung"]).ngroups
     first = first_characters(records)
     ran = first[first["seeds"] > 0].groupby(["width", "rung"]).ngroups
-    drawn["first_character"] = first, paper_figures.first_character(first, FIRST_NOTE), ran
+    drawn["first_character"] = first, paper_figures.first_character(first, first_note(first)), ran
     narrow = first[(first["width"] == 192) & (first["column"] != "L = 10")]
-    drawn["scatter"] = narrow, paper_figures.scatter(narrow, FIRST_NOTE), narrow[narrow["seeds"] > 0]["rung"].nunique()
+    drawn["scatter"] = narrow, paper_figures.scatter(narrow, first_note(narrow)), narrow[narrow["seeds"] > 0]["rung"].nunique()
     rows, points = phase_transition(records)
     drawn["phase_transition"] = (rows, paper_figures.phase_transition(points, gallery.note(rows[rows["metric"] == "last"])),
                                  rows.dropna(subset="value").groupby(["width", "rung"]).ngroups)

@@ -95,6 +95,15 @@ def line_of(model):
     return {(False, False): "-", (False, True): ":", (True, False): "--", (True, True): "-."}["cured" in model, "window" in model]
 
 
+def draw_cell(row, runs, look):
+    """One cell's line in each of a row of panels: every seed thin, their mean thick."""
+    for ax, (axis, (unit, _)) in zip(row, UNITS.items()):
+        for _, run in runs.groupby("seed"):
+            ax.plot(run[axis] / unit, run["accuracy"], linewidth=0.5, alpha=0.5, **look)
+        mean = runs.groupby("step")[[axis, "accuracy"]].mean()
+        ax.plot(mean[axis] / unit, mean["accuracy"], linewidth=1.4, **look)
+
+
 @styled
 def spent(points, note=""):
     """Accuracy over what it cost: a row of panels per width and passes, a column per axis of `tarm.gain`, a line per cell.
@@ -106,21 +115,17 @@ def spent(points, note=""):
     for i, ((width, passes), here) in enumerate(sizes):
         row, handles = axes[i * len(AXES):(i + 1) * len(AXES)], []
         for (model, own), one in here.groupby(["model", "passes"], sort=False):
-            look = {"color": LADDER[one["rung"].iloc[0]].colour, "linestyle": line_of(model)}
-            seeds = one["seeds"].iloc[0]
-            name = model if own == passes else f"{model}, {own} passes"
-            handles.append(Line2D([], [], label=counted(name, seeds), **look if seeds else {"linestyle": ""}))
-            for ax, (axis, (unit, _)) in zip(row, UNITS.items() if seeds else ()):
-                for _, run in one.groupby("seed"):
-                    ax.plot(run[axis] / unit, run["accuracy"], linewidth=0.5, alpha=0.5, **look)
-                mean = one.groupby("step")[[axis, "accuracy"]].mean()
-                ax.plot(mean[axis] / unit, mean["accuracy"], linewidth=1.4, **look)
+            look, seeds = {"color": LADDER[one["rung"].iloc[0]].colour, "linestyle": line_of(model)}, one["seeds"].iloc[0]
+            if seeds:
+                draw_cell(row, one, look)
+            name = counted(model if own == passes else f"{model}, {own} passes", seeds)
+            handles.append(Line2D([], [], label=name, **look if seeds else {"linestyle": ""}))
         percent(row[0].yaxis, ylim=(-0.03, 1.06), yticks=(0, 0.5, 1))
         row[0].set_ylabel(f"width {width}, {passes} passes\nright, %")
         row[-1].legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=7, handlelength=1.6)
-    for ax, (axis, (_, unit)) in zip(axes[-len(AXES):], UNITS.items()):
-        ax.set_xlabel(axis.replace(" ", "\n", 1) + unit, fontsize=8.5)
-        stop = points[axis].max() / UNITS[axis][0] if axis in points else 1
+    for ax, (axis, (unit, text)) in zip(axes[-len(AXES):], UNITS.items()):
+        stop = points[axis].max() / unit if axis in points else 1
         last = max(tick for tick in matplotlib.ticker.MaxNLocator(2).tick_values(0, stop) if tick <= stop)
         ax.set(xlim=(0, 1.05 * stop), xticks=[0, last])
+        ax.set_xlabel(axis.replace(" ", "\n", 1) + text, fontsize=8.5)
     return figure

@@ -99,8 +99,9 @@ def row_text(part):
     ours = joined("–" if not values else ", ".join(f"{value:.1f}" for value in values) if less else f"{mean:.1f}"
                   for values, mean, less in zip(part["ours"], part["mean"], few))
     interval = joined("–" if math.isnan(low) else f"{low:.1f} to {high:.1f}" for low, high in zip(part["low"], part["high"]))
-    return [" / ".join(f"{value:g}" for value in part["published"]), ours, interval, shown(part["careful"]),
-            once(f"{n} ({k} more without a value)" if k else str(n) for n, k in zip(part["seeds"], part["without"])), joined(text or "–" for text in part["arithmetic"]), joined(part["verdict"])]
+    seeds = once(f"{n} ({k} more without a value)" if k else str(n) for n, k in zip(part["seeds"], part["without"]))
+    return [" / ".join(f"{value:g}" for value in part["published"]), ours, interval, shown(part["careful"]), seeds,
+            joined(text or "–" for text in part["arithmetic"]), joined(part["verdict"])]
 
 
 def lines(head, rows):
@@ -111,7 +112,8 @@ def details(table):
     """A heading, a line and a table for each group in the table."""
     text = []
     for key, part in table.groupby("group", sort=False):
-        rows = [[LADDER[rung].short, columns_text(here["column"].tolist()), *row_text(here)] for rung, here in part.groupby("rung", sort=False)]
+        rows = [[LADDER[rung].short, columns_text(here["column"].tolist()), *row_text(here)]
+                for rung, here in part.groupby("rung", sort=False)]
         text += ["", f"### {GROUPS[key].title}", "", f"Study `{GROUPS[key].study}`; {GROUPS[key].reading}.", "",
                  *lines(["model", "of", "published", "ours, sampled and seen", "95 % for one more run", "ours, greedy and unseen",
                          "seeds", "precision", "verdict"], rows)]

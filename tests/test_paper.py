@@ -1,8 +1,7 @@
 """Figures at published size from invented records: what is there is drawn, what is not is said."""
 
-from dataclasses import replace
+import json
 
-import matplotlib
 import pandas as pd
 import pytest
 
@@ -12,7 +11,7 @@ from tarm import LADDER, gallery, paper, paper_figures
 from tarm.__main__ import main
 from tarm.reported import numbers, runs_of
 from tarm.store import COMMITTED, Store
-from tarm.studies import STUDIES, jobs
+from tarm.studies import STUDIES
 
 STEMS = [*gallery.RESULTS, "first_character", "scatter", "phase_transition", "spent_compute", "spent_refinement", "spent_depth"]
 MAIN = {run.rung: run for run in runs_of("main", task="addition")}
@@ -70,6 +69,10 @@ def test_figures_say_which_cells_there_are_and_how_many_seeds(some, stem):
     if ran:
         assert "(2)" in text_of(figure) or stem in gallery.RESULTS
         assert text_of(figure).count("not run") >= 3
+    elif stem == "spent_depth":
+        assert "0 of 18 cells run" in text_of(figure)
+    if stem == "spent_refinement":
+        assert "2 of 6 cells run, in float32" in text_of(figure)
     if stem in gallery.RESULTS:
         total = 21 if stem == "performance_across_tasks" else 7
         assert f"2 of {total} cells run, 1 to 2 seeds" in text_of(figure) and "1 in bf16" in text_of(figure)
@@ -169,6 +172,20 @@ def test_the_paper_profile_draws_from_records_and_trains_nothing(tmp_path, capsy
     assert all(f"{stem}: " in out for stem in STEMS) and "nothing was trained" in out
     assert main(["figures", "--profile", "paper", "--store", str(tmp_path), "--fresh"]) == 1
     assert "this would train" in capsys.readouterr().err
+
+
+def test_export_of_the_paper_profile_keeps_records_verdicts_and_figures(tmp_path, monkeypatch):
+    """And only the figures that show a run."""
+    committed, store = tmp_path / "figures" / "data", Store(tmp_path / "store")
+    monkeypatch.setattr("tarm.commands.keeping.COMMITTED", committed)
+    record = made(SMALL["universal"], 60, precision="bf16", dropout_stream="bits") | {"schema": 1, "diverged_at": None}
+    store.record_path(record["run"]).parent.mkdir(parents=True)
+    store.record_path(record["run"]).write_text(json.dumps(record))
+    assert main(["export", "--profile", "paper", "--store", str(store.root)]) == 0
+    drawn = {path.stem for path in (tmp_path / "figures" / "paper").glob("*.svg")}
+    assert drawn == {"first_character", "scatter", "phase_transition", "spent_compute", "spent_refinement"}
+    assert "seen 1 time" in (tmp_path / "figures" / "verdict.md").read_text(encoding="utf-8")
+    assert [one["run"] for one in Store(committed).records()] == [record["run"]]
 
 
 def test_committed_pictures_are_of_figures_with_at_least_one_run():

@@ -95,7 +95,7 @@ def command_export(arguments):
              if place(run_from(record["configuration"]))[0] == arguments.profile]
     if not taken:
         raise ValueError(f"{store.root} has no finished run of profile {arguments.profile}: "
-                         f"`python -m tarm figures --profile {arguments.profile}` makes them")
+                         f"`python -m tarm sweep --profile {arguments.profile}` makes them")
     for record in taken:
         committed.take(store, record, weights=False)
     whole = table.tidy(committed.records())
