@@ -9,12 +9,14 @@
 ##
 ## Variables and their defaults, changed as in `make figures PROFILE=smoke`:
 ##   PROFILE=cpu      size of the runs: smoke, cpu or paper
+##   FRESH=           1: train at PROFILE=paper too (days on a CPU), which else only draws the records of figures/data
 ##   DEVICE=auto      where they train
 ##   SEEDS=1          how often each is repeated
 ##   JOBS=            how many train at a time; empty leaves that to tarm
 ##   TORCH=           cpu: install PyTorch without CUDA (`make clean` first if .venv is there already)
 ##   PYTHON=python3   the Python that makes .venv, 3.11 or newer
 PROFILE = cpu
+FRESH =
 DEVICE = auto
 SEEDS = 1
 JOBS =
@@ -44,7 +46,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 .PHONY: figures test site bench lab export clean distclean help
 
 figures: $(ENV)
-	$(PY) -m tarm figures --profile $(PROFILE) --device $(DEVICE) --seeds $(SEEDS) $(if $(JOBS),--jobs $(JOBS))
+	$(PY) -m tarm figures --profile $(PROFILE) --device $(DEVICE) --seeds $(SEEDS) $(if $(JOBS),--jobs $(JOBS)) $(if $(filter 1,$(FRESH)),--fresh)
 
 test: $(ENV)
 	$(PY) -m tarm test

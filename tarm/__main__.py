@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import bench, commands
+from . import bench, checking, commands
 from .checkpoint import SECONDS
 from .commands.options import add_filters, add_run_options, positive
 from .plugins import VARIABLE, load_plugins
@@ -44,9 +44,12 @@ def parser():
         return sub
 
     seeds = {"default": "1", "help": "a count (3: seeds 0, 1, 2) or a list (0,4); default 1"}
-    sub = command("figures", commands.command_figures, "train the main study's missing runs, then draw every figure",
+    sub = command("figures", commands.command_figures, "train the main study's missing runs, then draw every figure; "
+                  "at the paper profile draw from the records",
                   "figures --profile smoke", trains=True)
     sub.add_argument("--seeds", **seeds)
+    sub.add_argument("--fresh", action="store_true",
+                     help="at the paper profile, which else is drawn from records and trains nothing: train, as the others do")
     sub.set_defaults(notebook=(), parameter=())
     sub = command("sweep", commands.command_sweep, "train the runs of a study that the store does not have yet",
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)
@@ -106,6 +109,13 @@ def parser():
     sub = command("export", commands.command_export, "copy a profile's records into figures/data, and draw the committed figures anew",
                   "export --profile cpu", device=False)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
+    sub = command("check-records", commands.command_check_records, "take the first training steps of recorded runs again, and "
+                  "compare the losses; on the CPU and in figures/data unless said otherwise", "check-records 3c99494164ee")
+    sub.set_defaults(device="cpu")
+    sub.add_argument("run", nargs="*", help="hashes, or their beginnings (default: the cheapest record of each study and precision)")
+    sub.add_argument("--steps", type=int, default=checking.STEPS, help=f"training steps of each (default: {checking.STEPS})")
+    command("verdict", commands.command_verdict, "compare the committed records with the paper's numbers: figures/verdict.md "
+            "and the README; with --store print it only", "verdict", device=False)
     return top
 
 

@@ -22,6 +22,7 @@ STYLE = {
 MARKERS = dict(zip(LADDER, "osD^vPX"))  # a rung that somebody adds gets a star
 CHANCE = {"color": "#999999", "linewidth": 1, "linestyle": (0, (3, 2))}
 NOTE_WIDTH = 115  # characters in a line of the note
+NOT_RUN, NOT_RUN_COLOUR = "not\u00a0run", "#888888"  # one word, where lines are broken
 LINE = 0.085      # height of a line of a label beside curves, in units of their y axis
 
 
@@ -106,35 +107,51 @@ def label_lines(axes, lines, width):
                       fontsize=9, linespacing=1.0, annotation_clip=False)
 
 
-def curves(axes, points, x, width):
-    """One line per rung over the column x, its interval as a band, its name at the end."""
+def counted(name, seeds):
+    """A name and, in brackets, its number of seeds; "UT: not run" where there is none."""
+    return f"{name} ({seeds})" if seeds else f"{name}: {NOT_RUN}"
+
+
+def curves(axes, points, x, width, say_seeds=False):
+    """One line per rung over the column x, its interval as a band, its name at the end.
+
+    A rung that has not been run has its name only, in grey. say_seeds: each name with its number of seeds.
+    """
     ends = []
     for rung, line in points.groupby("rung", sort=False):
-        entry = LADDER[rung]
+        entry, seeds = LADDER[rung], line["seeds"].max()
+        if not seeds:
+            ends.append((line[x].iloc[-1], 0, counted(entry.short, 0), NOT_RUN_COLOUR))
+            continue
         if line["seeds"].min() > 1:  # each seed as a thin line
             for values in zip(*line["values"]):
                 axes.plot(line[x], values, color=entry.colour, linewidth=0.6, alpha=0.45)
         axes.plot(line[x], line["mean"], color=entry.colour, marker=MARKERS.get(rung, "*"), markersize=3.5, linewidth=1.5)
         axes.fill_between(line[x], line["low"], line["high"], color=entry.colour, alpha=0.18, linewidth=0)
-        ends.append((line[x].iloc[-1], line["mean"].iloc[-1], entry.short, entry.colour))
+        ends.append((line[x].iloc[-1], line["mean"].iloc[-1], counted(entry.short, seeds) if say_seeds else entry.short, entry.colour))
     label_lines(axes, ends, width)
 
 
 def bars(axes, points, places):
     """One horizontal bar per rung at places[rung], a dot for each of several seeds, and the mean in a column.
 
-    The level of chance, where points have one, is dashed.
+    The level of chance, where points have one, is dashed. A bar that has not been run is left out, in words; where numbers of
+    seeds differ each bar has its own in brackets.
     """
+    differ = points["seeds"].nunique() > 1
     place = [places[rung] for rung in points["rung"]]
     high = points["high"].clip(upper=1.05)  # short of the numbers
     error = [points["mean"] - points["low"], high - points["mean"]]  # nan draws nothing
-    axes.barh(place, points["mean"], color=[LADDER[rung].colour for rung in points["rung"]], height=0.72, xerr=error,
+    axes.barh(place, points["mean"].fillna(0), color=[LADDER[rung].colour for rung in points["rung"]], height=0.72, xerr=error,
               error_kw={"elinewidth": 1, "capsize": 2, "ecolor": "#222222"})
     for y, mean, values in zip(place, points["mean"], points["values"]):
+        if not values:
+            axes.text(0.28, y, NOT_RUN, va="center", fontsize=8.5, color=NOT_RUN_COLOUR)
+            continue
         if len(values) > 1:
             axes.plot(values, [y] * len(values), linestyle="", marker="o", markersize=3.5, markerfacecolor="white",
                       markeredgecolor="#222222", markeredgewidth=0.7, clip_on=False, zorder=5)
-        axes.text(1, y, f"{mean:.0%}", transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=9.5)
+        axes.text(1, y, f"{mean:.0%}" + (f" ({len(values)})" if differ else ""), transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=9.5)
     for level in points["chance"].dropna().unique():
         axes.axvline(level, zorder=3, **CHANCE)
     percent(axes.xaxis, xticks=(0, 0.5, 1))

@@ -18,11 +18,12 @@ def performance_across_tasks(points, note=""):
     """Character accuracy of every rung on every task, chance dashed. One row per rung and task."""
     rungs = [rung for rung in LADDER if rung in set(points["rung"])]
     places = {rung: -i for i, rung in enumerate(rungs)}
+    room = 0.26 * (points["seeds"].nunique() > 1)  # for numbers of seeds
     figure, axes = new(3.5, 1, points["task"].nunique(), note, sharey=True)
     for ax, (task, here) in zip(axes, points.groupby("task", sort=False)):
         bars(ax, here, places)
         ax.set(title=task, xlabel="characters right, %")
-        stop_axis(ax, 0, 1, 1.42)
+        stop_axis(ax, 0, 1, 1.42 + room)
     axes[0].set_yticks(list(places.values()), [textwrap.fill(LADDER[rung].name, 21) for rung in rungs])
     return figure
 
@@ -41,7 +42,7 @@ def addition_by_architecture(points, note=""):
         bars(ax, here, places)
         ax.set(title={"character": "characters", "sequence": "whole sums"}[metric], xlabel="right, %",
                ylim=(0.5 - len(labels), 0.5))
-        stop_axis(ax, 0, 1, 1.25)
+        stop_axis(ax, 0, 1, 1.25 + 0.16 * (points["seeds"].nunique() > 1))
     axes[0].set_yticks(list(labels), labels.values())
     for label in axes[0].get_yticklabels():
         label.set_fontweight("bold" if label.get_text() in set(points["family"]) else "normal")
@@ -66,7 +67,8 @@ def last_character_bottleneck(points, note=""):
 
     One row per rung and step; overcome says whether the rung is above one half at the end.
     """
-    panels = {"overcome: ends above 50 %": points[points["overcome"]], "not overcome": points[~points["overcome"]]}
+    rest = "not overcome" if points["seeds"].all() else "not overcome, or not run"
+    panels = {"overcome: ends above 50 %": points[points["overcome"]], rest: points[~points["overcome"]]}
     return curve_panels(points, "step", note, "training steps", "last character right, %", panels)
 
 
@@ -80,9 +82,10 @@ def curve_panels(points, x, note, xlabel, ylabel, panels=None):
     level = points[[x, "chance"]].drop_duplicates()
     for ax, (title, here) in zip(axes, panels.items()):
         percent(ax.yaxis, ylim=(-0.03, 1.06), yticks=(0, 0.2, 0.4, 0.6, 0.8, 1), title=title, xlabel=xlabel)
-        curves(ax, here, x, 10 if len(panels) > 2 else 20)
+        curves(ax, here, x, 10 if len(panels) > 2 else 20, points["seeds"].nunique() > 1)
         ax.plot(level[x], level["chance"], zorder=0.9, **CHANCE)
-        ticks = matplotlib.ticker.MaxNLocator(4, integer=True).tick_values(start, stop)
+        few = len(panels) > 2 and stop >= 1000  # long numbers in narrow panels
+        ticks = matplotlib.ticker.MaxNLocator(2 if few else 4, integer=True).tick_values(start, stop)
         ax.set_xticks([tick for tick in ticks if start <= tick <= stop])
         stop_axis(ax, start - 0.06 * span, stop, stop + (0.62 if len(panels) > 2 else 0.55) * span)
         if here.empty:

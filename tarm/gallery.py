@@ -97,8 +97,9 @@ def note(rows):
     sizes = rows.groupby("task", sort=False)[["training_length", "training_steps"]].first()
     tasks = ", ".join(f"{task} of {s.training_length} digits ({s.training_steps} steps)" for task, s in sizes.iterrows())
     first = rows.iloc[0]
-    seeds = rows.groupby(["task", "rung"])["seed"].nunique()
-    least, most = seeds.min(), seeds.max()
+    seeds = rows.groupby(["task", "rung", "width"])["seed"].nunique()
+    ran = seeds[seeds > 0]
+    least, most = (ran.min(), ran.max()) if len(ran) else (0, 0)
     positions = len(TASKS[first.task].chance(first.length)) if first.metric == "character" else 1
     problems = first["count"] // positions
     spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL
@@ -106,7 +107,14 @@ def note(rows):
     protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"
     repeats = f"{least} seed" if most == 1 else (
         f"{least if least == most else f'{least} to {most}'} seeds, each a dot or thin line beside their mean")
-    return (f"{first.profile} profile: {tasks}; width {first.width}, {first.budget} block passes\n"
+    if len(ran) < len(seeds):
+        repeats = f"{len(ran)} of {len(seeds)} cells run" + (f", {repeats}" if len(ran) else "")
+    if seeds.nunique() > 1 and len(ran):
+        repeats += ", their number in brackets"
+    widths = " and ".join(map(str, rows["width"].unique()))
+    in_bf16 = rows[rows["variant"].str.contains("precision=bf16")].groupby(["task", "rung", "width"]).ngroups
+    precision = f"; {in_bf16 if in_bf16 < len(ran) else 'all'} in bf16" if in_bf16 else ""
+    return (f"{first.profile} profile: {tasks}; width {widths}, {first.budget} block passes{precision}\n"
             f"{protocol} protocol: {first.decoding}, {problems} {first.problems} problems; {repeats}; {spread}; dashed: chance")
 
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 # Below this many seeds an interval would promise more than it holds: points are shown instead.
 SEEDS_FOR_INTERVAL = 5
+SEEDS_FOR_VERDICT = 3  # below it a published number is neither reproduced nor not
 
 
 def interval(values, level=0.95):
@@ -22,6 +23,18 @@ def interval(values, level=0.95):
     s = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
     half = stats.t.ppf((1 + level) / 2, n - 1) * s / math.sqrt(n)
     return mean - half, mean + half
+
+
+def prediction_interval(values, level=0.95):
+    """Student-t interval for one more run like those seen, mean -+ t s sqrt(1 + 1/n), (low, high).
+
+    (nan, nan) with fewer than three values.
+    """
+    n = len(values)
+    if n < SEEDS_FOR_VERDICT:
+        return math.nan, math.nan
+    half = stats.t.ppf((1 + level) / 2, n - 1) * np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
 def share_interval(successes, n, level=0.95):
@@ -55,9 +68,10 @@ def holm(p_values):
 
 def over_seeds(rows, by):
     """Collapse the seeds of a tidy table: one row per combination of `by`, in order of appearance,
-    with mean, low, high (see `interval`), values (a list, one a seed) and seeds, their number."""
+    with mean, low, high (see `interval`), values (a list, one a seed) and seeds, their number. Rows without a value, of
+    what has not been run, count for no seed."""
     def collapse(group):
-        values = group["value"].tolist()
+        values = group["value"].dropna().tolist()
         low, high = interval(values)
         return pd.Series({"mean": group["value"].mean(), "low": low, "high": high, "values": values,
                           "seeds": len(values)})

@@ -1,5 +1,6 @@
 """Training: one flat loop for every rung and task, which can be left and taken up again."""
 
+import contextlib
 import math
 import time
 from functools import partial
@@ -103,10 +104,8 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
     problems = {length: evaluation_problems(run, length, schedule.problems, training_stream(run.seed))
                 for length in schedule.lengths + schedule.final_lengths}
     accuracy, diverged_at = None, None
-    devices = [device] if torch.device(device).type == "cuda" else []
 
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(stream_seed(run.seed, "dropout"))  # in training nothing else draws from the global stream
+    with dropout_from(run.seed, device):
         if keeper:
             keeper.resume(now)
             accuracy = latest_accuracy(now.scores, run.length)
@@ -130,6 +129,14 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
     report(now.step, now.losses[-1], accuracy)
     now.look_at_memory()
     return Result(now.model.eval(), now.losses, now.scores, now.ledger.summary() | now.measured, diverged_at)
+
+
+@contextlib.contextmanager
+def dropout_from(seed, device):
+    """The global random stream seeded for a run's dropout, and put back afterwards; in training nothing else draws from it."""
+    with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
+        torch.manual_seed(stream_seed(seed, "dropout"))
+        yield
 
 
 def learned(run, accuracy):

@@ -21,7 +21,7 @@ from tarm.table import read as read_table
 from tarm.training import train
 
 
-COMMANDS = sorted(name.removeprefix("command_") for name in vars(commands) if name.startswith("command_"))
+COMMANDS = sorted(name.removeprefix("command_").replace("_", "-") for name in vars(commands) if name.startswith("command_"))
 JOB, = jobs("smoke", rung=["universal"], task=["copy"])
 ALONE = ["--jobs", "1", "--threads", "1", "--device", "cpu"]
 
@@ -173,7 +173,7 @@ def test_export_copies_the_records_of_a_profile_and_nothing_of_other_runs(tarm, 
     exported = {record["run"] for record in Store(committed).records()}
     assert JOB.run.hash in exported <= listed
     assert set(read_table(committed)["run"]) == exported
-    assert {path.suffix for path in committed.parent.rglob("*") if path.is_file()} == {".json", ".gz"}
+    assert {path.suffix for path in committed.parent.rglob("*") if path.is_file()} == {".json", ".gz", ".md"}
     assert tarm("export --profile paper")[0] == 1
 
 
@@ -349,5 +349,5 @@ def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--help"])
     assert stop.value.code == 0
-    listed = re.findall(r"^ {4}(\w+)(?:  |$)", capsys.readouterr().out, re.MULTILINE)
+    listed = re.findall(r"^ {4}([\w-]+)(?:  |$)", capsys.readouterr().out, re.MULTILINE)
     assert sorted(listed) == COMMANDS

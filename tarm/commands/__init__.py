@@ -4,4 +4,5 @@ from .chapters import command_figures, command_notebooks, command_site, command_
 from .keeping import command_export, command_list, command_merge, command_rm
 from .measuring import command_bench
 from .models import command_evaluate, command_generate, command_ladder
+from .published import command_check_records, command_verdict
 from .training import command_sweep, command_train

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from .. import paper
 from ..store import PROJECT, Store
 from ..studies import jobs
 from .options import choose_device, seed_list
@@ -10,13 +11,31 @@ from .training import train_and_report
 
 
 def command_figures(arguments):
+    if arguments.profile == "paper" and not arguments.fresh:
+        draw_from_records(arguments)
+        return
     from .. import notebooks  # papermill is an extra
 
     store, left = train_and_report(jobs(arguments.profile, "main", seed_list(arguments.seeds)), arguments)
     if left:
         raise RuntimeError(f"{left} runs are not finished, so nothing is drawn: the same command goes on from there")
     run_notebooks(notebooks, arguments, store)
+    if arguments.profile == "paper":
+        draw(store.records(), store.root / "figures" / "paper")
     print(f"figures: {store.root / 'figures' / arguments.profile}")
+
+
+def draw_from_records(arguments):
+    """Draw the figures at published size from the committed records, and those of the store beside them, training nothing."""
+    store = Store(arguments.store)
+    draw(paper.gather(store), store.root / "figures" / "paper")
+    print(f"figures of the committed records and those of {store.root}: {store.root / 'figures' / 'paper'}\n"
+          f"nothing was trained; --fresh (FRESH=1) trains the main study's missing runs, `python -m tarm sweep --study NAME` another's")
+
+
+def draw(records, folder):
+    for stem, ran in paper.draw(records, folder):
+        print(f"{stem}: {ran} cells run" if ran else f"{stem}: nothing run yet", flush=True)
 
 
 def command_notebooks(arguments):

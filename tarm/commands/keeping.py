@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 
-from .. import gallery, table
+from .. import gallery, paper, table, verdict
 from ..evaluation import latest_accuracy
 from ..ladder import LADDER
 from ..runs import run_from
@@ -95,11 +95,12 @@ def command_export(arguments):
              if place(run_from(record["configuration"]))[0] == arguments.profile]
     if not taken:
         raise ValueError(f"{store.root} has no finished run of profile {arguments.profile}: "
-                         f"`python -m tarm figures --profile {arguments.profile}` makes them")
+                         f"`python -m tarm sweep --profile {arguments.profile}` makes them")
     for record in taken:
         committed.take(store, record, weights=False)
     whole = table.tidy(committed.records())
     table.write(whole, COMMITTED / "results.csv.gz")
+    verdict.write(committed.records(), COMMITTED.parent.parent)
     if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
         for stem in gallery.RESULTS:
             try:
@@ -111,4 +112,7 @@ def command_export(arguments):
         for stem in gallery.DRAWN_BY_CHAPTERS:
             for path in (store.root / "figures" / "cpu").rglob(f"{stem}.*"):
                 shutil.copyfile(path, COMMITTED.parent / path.relative_to(store.root / "figures" / "cpu"))
+    if arguments.profile == "paper":
+        drawn = [stem for stem, _ in paper.draw(committed.records(), COMMITTED.parent / "paper", empty=False)]
+        print(f"drawn in figures/paper: {', '.join(drawn) or 'nothing, since no cell of its figures has been run'}")
     print(f"{len(taken)} records of profile {arguments.profile}, {len(whole)} rows in all: {COMMITTED}")

@@ -1,0 +1,33 @@
+"""Commands about the published sizes: the verdicts on the paper's numbers, and records that are checked."""
+
+from .. import checking, verdict
+from ..architecture import at_least
+from ..store import COMMITTED, Store
+from .options import choose_device
+
+
+def command_verdict(arguments):
+    """Rewrite figures/verdict.md and the README's table from the committed records, or print those of another store."""
+    if arguments.store:
+        print(verdict.whole_page(verdict.compare(Store(arguments.store).records())))
+        return
+    table = verdict.write(Store(COMMITTED).records(), COMMITTED.parent.parent)
+    print("\n".join(verdict.summary(table)))
+    print(f"written: {COMMITTED.parent / 'verdict.md'}, and the README")
+
+
+def command_check_records(arguments):
+    """Take the first steps of records again, a line on each. Raises RuntimeError where a loss differs."""
+    store, device = Store(arguments.store or COMMITTED), choose_device(arguments.device)
+    at_least(1, "steps", arguments.steps)
+    records = [store.find(prefix) for prefix in arguments.run] or checking.selection(store.records())
+    if not records:
+        raise ValueError(f"{store.root} has no records to check")
+    different = 0
+    for record in records:
+        done = checking.check(record, arguments.steps, device)
+        different += done.largest is not None and not done.agrees
+        print(done, flush=True)
+    if different:
+        raise RuntimeError(f"{different} of {len(records)} records differ: other versions or another kind of machine can be the "
+                           f"cause; each record names its own under environment")

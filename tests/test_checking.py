@@ -1,0 +1,95 @@
+"""Records whose first steps are taken again: what agrees, what is found to differ, what can't be compared."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from tarm.__main__ import main
+from tarm.checking import TOLERANCE, check, first_losses, selection
+from tarm.runs import run_from
+from tarm.store import COMMITTED, Store
+from tarm.studies import jobs
+from tarm.training import train
+
+JOB, = jobs("smoke", rung=["iterative"], task=["copy"])
+RUN = replace(JOB.run, dropout=0.1)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store with one run of four steps, with dropout."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    store.save(RUN, JOB.schedule, train(RUN, JOB.schedule), "cpu", "")
+    return store
+
+
+@pytest.fixture
+def record(store):
+    return store.load(RUN.hash)
+
+
+def test_the_first_losses_are_those_of_training(record):
+    """Whatever was drawn from the global stream before; recorded to five digits."""
+    assert [float(f"{loss:.5g}") for loss in first_losses(RUN, 3)] == record["losses"][:3]
+    assert first_losses(RUN, 3) == first_losses(RUN, 4)[:3]
+
+
+def test_a_record_agrees_with_itself(record):
+    done = check(record)
+    assert done.agrees and done.steps == 3 and done.largest <= 5e-5  # the digits that are left out
+    assert "3 losses agree" in str(done) and "1e-04" in str(done)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"dropout": 0.2}, {"dropout_stream": "bits"}, {"learning_rate": 2e-3}])
+def test_another_run_does_not(record, change):
+    losses = [float(f"{loss:.5g}") for loss in first_losses(replace(RUN, **change), 3)]
+    done = check(record | {"losses": losses})
+    assert not done.agrees and done.largest > TOLERANCE["float32"] and "DIFFER" in str(done)
+
+
+@pytest.mark.parametrize("change, reason", [
+    ({"losses": [2.6, None]}, "diverged within the first 3 steps"), ({"losses": []}, "diverged"),
+    ({"environment": {"device": "NVIDIA H100"}}, "masks were drawn on NVIDIA H100")])
+def test_what_cannot_be_compared_says_why(record, change, reason):
+    done = check(record | change)
+    assert done.largest is None and not done.agrees and reason in str(done)
+
+
+def test_without_dropout_a_record_of_another_device_is_compared(record):
+    run = replace(RUN, dropout=0.0)
+    made = {"configuration": record["configuration"] | {"dropout": 0.0}, "losses": first_losses(run, 2),
+            "environment": {"device": "NVIDIA H100"}}
+    assert check(made).agrees and check(made).steps == 2
+
+
+def test_the_selection_is_the_cheapest_of_each_study_and_precision():
+    chosen = [run_from(record["configuration"]) for record in selection(Store(COMMITTED).records())]
+    assert {"float32", "bf16"} == {run.precision for run in chosen}
+    assert len(chosen) >= 4
+    assert selection(Store(COMMITTED).records()[::-1]) == selection(Store(COMMITTED).records())
+
+
+def test_the_command_says_a_line_each_and_ends_with_1_where_one_differs(store, tmp_path, capsys):
+    words = ["check-records", "--store", str(store.root), RUN.hash[:8]]
+    assert main([*words, "--steps", "2"]) == 0
+    assert capsys.readouterr().out.startswith(f"{RUN.hash} iterative copy seed 0, float32: 2 losses agree")
+    other = Store(tmp_path / "other")
+    shutil.copytree(store.root, other.root)
+    path = other.record_path(RUN.hash)
+    changed = json.loads(path.read_text())
+    changed["losses"][1] += 0.01
+    path.write_text(json.dumps(changed))
+    assert main(["check-records", "--store", str(other.root)]) == 1
+    out, err = capsys.readouterr()
+    assert "DIFFER" in out and "1 of 1 records differ" in err
+    assert main(["check-records", "--store", str(tmp_path / "none")]) == 1
+    assert "has no records to check" in capsys.readouterr().err
+    assert main([*words, "--steps", "0"]) == 1
+
+
+def test_committed_records_come_out_again():
+    """One per precision here: `python -m tarm check-records` takes any others."""
+    for record in selection(Store(COMMITTED).records())[:2] + [Store(COMMITTED).load("60a4c132f200")]:
+        assert check(record, 2).agrees, str(check(record, 2))
