@@ -1,6 +1,6 @@
 """What determines a model: one frozen dataclass, checked before anything is built."""
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 
 import torch
 
@@ -8,7 +8,7 @@ from .block import DROPOUT_STREAMS, NORMS
 from .budget import PUBLISHED_BUDGET, passes_per_step, steps_for
 from .ladder import LADDER, WINDOWS
 from .tasks import VOCABULARY
-from .variants import FIELDS, NAMED, Variation
+from .variants import FIELDS, Variation, spelt_out
 
 RESIDUALS = {"1": lambda passes: 1.0, "1/sqrt": lambda passes: passes**-0.5, "1/passes": lambda passes: 1 / passes}
 CHOICES = {"norm": NORMS, "scale": ("published", "unit"), "residual": tuple(RESIDUALS),
@@ -24,7 +24,7 @@ class Architecture:
     fit, or has no meaning on this rung.
     """
 
-    rung: str                      # a key of LADDER, or a name of tarm.variants.NAMED
+    rung: str                      # a key of LADDER
     width: int = 384               # C
     heads: int = 6
     budget: int | None = None      # block passes; 24 if neither budget nor steps is given
@@ -51,8 +51,9 @@ class Architecture:
     dropout_stream: str = "torch"  # torch, bits: how dropout's masks are drawn
 
     def __post_init__(self):
-        self._spell_out()
-        choose("rung", self.rung, (*LADDER, *NAMED))
+        choose("rung", self.rung, LADDER)
+        for field in "window", "residual":  # 1 and "1" are the same
+            object.__setattr__(self, field, str(getattr(self, field)))
         for field, allowed in CHOICES.items():
             choose(field, getattr(self, field), allowed)
         for field in ("width", "heads", "outer", "inner", "context", "vocabulary"):
@@ -64,17 +65,9 @@ class Architecture:
             raise ValueError(f"dropout={self.dropout} is not in [0, 1)")
         if self.budget is not None and not isinstance(self.budget, int):
             raise ValueError(f"budget={self.budget!r} is not a whole number of block passes")
-        object.__setattr__(self, "window", str(self.window))
         self._check_meaning()
         self._fill_in_depth()
         self._check_window()
-
-    def _spell_out(self):
-        """Put the fields of a named variant in place of its name; those that are given stay."""
-        defaults = {field.name: field.default for field in fields(Architecture)}
-        for field, value in NAMED.get(self.rung, {}).items():
-            if field == "rung" or getattr(self, field) == defaults[field]:
-                object.__setattr__(self, field, value)
 
     def _check_window(self):
         if self.window in WINDOWS:
@@ -111,7 +104,8 @@ class Architecture:
         }
         for field in fields(Architecture):
             if meaningless.get(field.name) and getattr(self, field.name) != field.default:
-                holder = "dropout=0" if field.name == "dropout_stream" else self.rung
+                averages = self.readout == "mean" and field.name in ("halting_bias", "ponder_weight", "halting_head")
+                holder = "dropout=0" if field.name == "dropout_stream" else "readout=mean" if averages else self.rung
                 raise ValueError(f"{field.name}={getattr(self, field.name)} has no meaning for {holder}: "
                                  f"leave it at {field.default}")
         if self.norm == "reentry" and not model.tied:
@@ -135,6 +129,17 @@ class Architecture:
         budget = PUBLISHED_BUDGET if budget is None else budget
         object.__setattr__(self, "steps", steps_for(self.rung, budget, self.outer, self.inner))
         object.__setattr__(self, "budget", budget)
+
+    @property
+    def changes(self):
+        """The fields that differ from their default; the budget stands for the steps too."""
+        defaults = {field.name: field.default for field in fields(self) if field.default is not MISSING}
+        defaults["budget"] = PUBLISHED_BUDGET
+        return {name: value for name, value in asdict(self).items()
+                if name != "steps" and (name not in defaults or value != defaults[name])}
+
+    def __str__(self):
+        return " ".join(f"{k}={v}" for k, v in self.changes.items())
 
     def count_parameters(self):
         """How many parameters the model has, counted on one that takes no memory."""
@@ -171,4 +176,4 @@ def build(rung, seed=0, **fields):
     rung: a key of LADDER, or "ar_trm_cured" (see tarm.variants.NAMED). fields: those of `Architecture`. Returns a LanguageModel whose
     forward takes tokens (B, T). Raises ValueError as Architecture does.
     """
-    return Architecture(rung=rung, **fields).build(seed)
+    return Architecture(**spelt_out({"rung": rung} | fields)).build(seed)

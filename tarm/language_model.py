@@ -67,6 +67,10 @@ class LanguageModel(nn.Module):
         self.final_norm = nn.LayerNorm(a.width)
         self.head = nn.Linear(a.width, a.vocabulary)
 
+    def extra_repr(self):
+        """The rung, and what of its architecture differs from the published one: the first line of print(model)."""
+        return str(self.architecture)
+
     def forward(self, tokens, steps=None, halting=True, generator=None, past=None, window=None):
         """tokens (B, T) -> Output.
 

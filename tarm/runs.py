@@ -3,10 +3,9 @@
 import hashlib
 import json
 import math
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 from .architecture import Architecture, at_least, choose
-from .budget import PUBLISHED_BUDGET
 from .tasks import TASKS, VOCABULARY
 
 BETAS = (0.9, 0.999)  # of AdamW, the same in every run
@@ -45,14 +44,19 @@ class Run(Architecture):
             at_least(0, field, getattr(self, field))
         choose("decay", self.decay, DECAYS)
         if self.window_warmup and not self.window.isdecimal():
-            raise ValueError(f"window_warmup={self.window_warmup} has no meaning for window={self.window}: "
-                             f"give the window as a number of block passes")
+            raise ValueError(f"window_warmup={self.window_warmup} has no meaning for {self.rung} with window={self.window}: "
+                             f"it is for ar_trm with a window that is a number of block passes")
         if self.vocabulary < len(VOCABULARY):
             raise ValueError(f"vocabulary={self.vocabulary} has no room for the {len(VOCABULARY)} characters of the tasks: "
                              f"it must be {len(VOCABULARY)} or more; leave it out")
         for field in ("learning_rate", "eps", "weight_decay", "clip", "stop_at"):
-            if not 0 <= getattr(self, field) < math.inf:
-                raise ValueError(f"{field}={getattr(self, field)} is not a number from 0 on")
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+                raise ValueError(f"{field}={value!r} is not a number from 0 on")
+        if self.stop_at > 1:
+            raise ValueError(f"stop_at={self.stop_at} is not a share of characters: it is from 0, never, to 1, all")
+        if self.warmup > self.training_steps:
+            raise ValueError(f"warmup={self.warmup} is longer than training_steps={self.training_steps}: lower it")
         for field in fields(self):  # 0 and 0.0 are the same value, so they are one run
             if field.type in (float, bool):
                 object.__setattr__(self, field.name, field.type(getattr(self, field.name)))
@@ -75,14 +79,6 @@ class Run(Architecture):
         return first + int((k - first) * min(1, (step - 1) / self.window_warmup))
 
     @property
-    def changes(self):
-        """The fields that differ from their default; the budget stands for the steps too."""
-        defaults = {f.name: f.default for f in fields(self) if f.default is not MISSING}
-        defaults["budget"] = PUBLISHED_BUDGET
-        return {name: value for name, value in asdict(self).items()
-                if name != "steps" and (name not in defaults or value != defaults[name])}
-
-    @property
     def hash(self):
         """Twelve hexadecimal digits that name the run.
 
@@ -93,7 +89,7 @@ class Run(Architecture):
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def __str__(self):
-        return f"{self.hash} " + " ".join(f"{k}={v}" for k, v in self.changes.items())
+        return f"{self.hash} {super().__str__()}"
 
 
 @dataclass(frozen=True)

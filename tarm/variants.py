@@ -22,7 +22,14 @@ FIELDS = {  # values, the published one first
 NAMED = {  # variants that have a name of their own; what is recorded is always the configuration behind it
     "ar_trm_cured": {"rung": "ar_trm", "norm": "post", "scale": "unit"},  # TRM's norm placement and input scale, and no more
 }
+
 HALTING_WEIGHT = 0.5  # of the halting head's loss (Jolicoeur-Martineau 2025)
+
+
+def spelt_out(fields):
+    """The fields of a run or an architecture, a named variant put in place of its name; those that are given stay."""
+    return NAMED.get(fields.get("rung"), {}) | {name: value for name, value in fields.items()
+                                                if name != "rung" or value not in NAMED}
 
 
 class Variation:

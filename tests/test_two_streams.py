@@ -7,9 +7,11 @@ import torch
 from torch.nn import functional as F
 
 from tarm import LADDER, TASKS, build
+from tarm.__main__ import main
 from tarm.architecture import Architecture
 from tarm.decoding import generate
 from tarm.runs import Run, Schedule
+from tarm.store import Store
 from tarm.training import Progress, train
 from tarm.variants import FIELDS
 
@@ -281,8 +283,8 @@ def test_a_run_stops_where_it_has_learned():
 @pytest.mark.parametrize("fields, message", [
     ({"rung": "universal", "start": "x"}, "no meaning for universal"),
     ({"rung": "dual_ut", "halting_head": "trained"}, "no meaning for dual_ut"),
-    ({"halting_head": "trained", "readout": "mean"}, "no meaning for ar_trm"),
-    ({"rung": "dual_ut", "readout": "mean", "halting_bias": -3.0}, "no meaning for dual_ut"),
+    ({"halting_head": "trained", "readout": "mean"}, "no meaning for readout=mean"),
+    ({"rung": "dual_ut", "readout": "mean", "halting_bias": -3.0}, "no meaning for readout=mean"),
     ({"injection": "none"}, "use it with start=x"),
     ({"supervision": "steps-optimised", "window": "all"}, "no gradient crosses"),
     ({"rung": "dual_nested_ut", "supervision": "steps-optimised"}, "for rung 7"),
@@ -297,10 +299,16 @@ def test_what_has_no_meaning_is_refused(fields, message):
 
 
 @pytest.mark.parametrize("fields, message", [({"window_warmup": 10}, "window=cycle"), ({"decay": "linear"}, "none, cosine"),
+                                             ({"clip": "a"}, "clip='a'"), ({"stop_at": 99}, "stop_at=99"),
+                                             ({"warmup": 9999}, "training_steps=5000"), ({"clip": True}, "clip=True"),
                                              ({"warmup": -1}, "warmup=-1"), ({"clip": -1.0}, "clip=-1.0")])
 def test_a_recipe_that_does_not_exist_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Run(**RUN | fields)
+
+
+def test_numbers_may_stand_for_the_words_of_window_and_residual():
+    assert Architecture(rung="ar_trm", residual=1, window=4) == Architecture(rung="ar_trm", residual="1", window="4")
 
 
 def test_a_model_as_published_is_the_rung_itself():
@@ -322,9 +330,14 @@ def test_the_residual_factor_is_on_both_branches(residual, factor, norm):
 
 def test_the_cured_model_has_a_name_and_is_recorded_as_what_it_is():
     cured = {"rung": "ar_trm", "norm": "post", "scale": "unit"}
-    assert Run(rung="ar_trm_cured", task="copy") == Run(**cured, task="copy")
-    assert Run(rung="ar_trm_cured", task="copy", norm="reentry").norm == "reentry"
-    assert build("ar_trm_cured", **SMALL).architecture == Architecture(**cured, **SMALL)
+    model = build("ar_trm_cured", **SMALL)
+    assert model.architecture == Architecture(**cured, **SMALL)
+    assert "rung=ar_trm" in model.extra_repr() and "norm=post scale=unit" in model.extra_repr()
+    assert build("ar_trm_cured", norm="pre", **SMALL).architecture == Architecture(**cured | {"norm": "pre"}, **SMALL)
     assert "ar_trm_cured" not in LADDER
-    with pytest.raises(ValueError, match="dense, .* ar_trm, ar_trm_cured"):
-        build("ar_trm_curd")
+
+
+def test_training_knows_the_cured_model_by_its_name(tmp_path):
+    assert main(["train", "--profile", "smoke", "--task", "copy", "--rung", "ar_trm_cured", "--store", str(tmp_path)]) == 0
+    record, = Store(tmp_path).records()
+    assert [record["configuration"][field] for field in ("rung", "norm", "scale")] == ["ar_trm", "post", "unit"]

@@ -12,6 +12,7 @@ from ..budget import PUBLISHED_BUDGET
 from ..ladder import LADDER, WINDOWS
 from ..runs import DECAYS, Run
 from ..tasks import TASKS
+from ..variants import NAMED
 
 
 def choose_device(name):
@@ -76,7 +77,7 @@ def field_value(field, text):
 
 def values(field):
     """The values that a field of Run may have, as written on the command line; none where it is a number."""
-    return ("true", "false") if field.type is bool else (CHOICES | {"window": (*WINDOWS, "a number of passes"), "decay": DECAYS, "rung": LADDER, "task": TASKS}).get(field.name, ())
+    return ("true", "false") if field.type is bool else (CHOICES | {"window": (*WINDOWS, "a number of passes"), "decay": DECAYS, "rung": (*LADDER, *NAMED), "task": TASKS}).get(field.name, ())
 
 
 def option(field):

@@ -16,6 +16,7 @@ from ..studies import STUDIES, Job, jobs
 from ..sweep import sweep
 from ..tasks import TASKS
 from ..training import check_room
+from ..variants import spelt_out
 from .options import choose_device, complain, field_value, seed_list
 
 
@@ -49,7 +50,7 @@ def command_train(arguments):
     setting = PROFILES[arguments.profile][arguments.task]
     base = setting.fields if not {"budget", "steps"} & set(given) else {
         name: value for name, value in setting.fields.items() if name != "budget"}
-    run = Run(**base | given)
+    run = Run(**base | spelt_out(given))
     schedule = setting.schedule
     if run.length not in schedule.lengths:
         schedule = replace(schedule, lengths=(run.length,), final_lengths=())
