@@ -37,7 +37,7 @@ class ARTRM(DualNestedUT):
             halts = running & (self.q_halt(y[:, 0]).squeeze(-1) > 0) & (n + 1 >= first)
             halted_at = torch.where(halts, n + 1, halted_at)
             running = running & ~halts
-            if halting and not running.any():
+            if halting and n + 1 >= earliest and not running.any():  # asking waits for the device
                 break
         if past and not past.length:
             past.steps, past.halted_at = n + 1, halted_at
