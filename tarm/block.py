@@ -15,8 +15,9 @@ class Dropout(nn.Module):
     """Dropout (Srivastava et al. 2014), of any shape; in evaluation it changes nothing.
 
     stream="torch" draws the mask as PyTorch does, "bits" from 16 random bits an element, which
-    on a CPU is three times as fast: p is rounded to a multiple of 2**-16, and what is kept is
-    scaled by what is really kept. Both draw from the global generator.
+    on a CPU is three times as fast: p is rounded to a multiple of 2**-16, at most 1 - 2**-16, and
+    what is kept is scaled by 1 / (1 - that), itself rounded in the dtype of h: in bf16 by up to
+    2**-8 of it, so that the mean is kept no better. Both draw from the global generator.
     """
 
     def __init__(self, p, stream="torch"):
@@ -26,7 +27,7 @@ class Dropout(nn.Module):
     def forward(self, h):
         if self.stream == "torch" or not self.training:
             return F.dropout(h, self.p, self.training)
-        dropped = round(self.p * 2**16)
+        dropped = min(round(self.p * 2**16), 2**16 - 1)
         bits = torch.empty(-(-h.numel() // 4), dtype=torch.int64, device=h.device).random_(-2**63, None)
         keep = torch.empty_like(h, memory_format=torch.contiguous_format)
         torch.ge(bits.view(torch.int16)[:h.numel()].view(h.shape), dropped - 2**15, out=keep)

@@ -105,6 +105,20 @@ def test_dropout_drops_its_share_and_keeps_the_mean(stream, p):
     assert dropout.eval()(ones) is ones or dropout.eval()(ones).equal(ones)
 
 
+def test_dropout_that_16_bits_cannot_tell_from_all_keeps_one_in_65536():
+    """Of four million ones 64 are expected to stay, each as 2^16: five standard errors are 40."""
+    torch.manual_seed(0)
+    out = Dropout(1 - 1e-9, "bits")(torch.ones(4, 2**20))
+    assert out.unique().tolist() == [0, 2**16]
+    assert (out != 0).sum().item() == pytest.approx(64, abs=40)
+
+
+def test_dropout_in_bf16_scales_by_a_rounded_number():
+    """1 / (1 - p) at p = 0.1 is 1.1111; the nearest of bf16, whose steps from 1 to 2 are 2^-7, is 142 / 128."""
+    torch.manual_seed(0)
+    assert Dropout(0.1, "bits")(torch.ones(1000, dtype=torch.bfloat16)).unique().tolist() == [0, 142 / 128]
+
+
 def test_dropout_masks_are_independent_between_neighbours():
     """Four neighbours share one 64-bit draw: each pair of them is dropped together in p^2 of the cases (0.01, within
     five standard errors of 250,000)."""
