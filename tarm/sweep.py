@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from .architecture import at_least
 from .checkpoint import SECONDS, Keeper
+from .estimate import step_flop
 from .evaluation import latest_accuracy
 from .ladder import LADDER
 from .training import Stopped, train
@@ -111,8 +112,8 @@ def explain(error, run, device):
 
 
 def cost(job):
-    """A rough measure of a job's work, to begin with the longest."""
-    return job.run.budget * job.run.training_steps * job.run.batch * job.run.width**2
+    """FLOP of a job's training, to begin with the longest."""
+    return job.run.training_steps * step_flop(job.run)
 
 
 def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", minutes=None, save_every=SECONDS,

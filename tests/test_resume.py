@@ -19,6 +19,8 @@ from tarm.checkpoint import Keeper, random_streams
 from tarm.evaluation import latest_accuracy
 from tarm.runs import Run, Schedule
 from tarm.store import Store, scores
+from tarm.studies import Job
+from tarm.sweep import cost
 from tarm.training import Progress, Stopped, train
 
 SWEEP = '''
@@ -181,3 +183,16 @@ def test_a_run_that_has_learned_ends_early_and_is_listed_so(tmp_path, capsys):
     main(["list", "--store", str(tmp_path)])
     accuracy = latest_accuracy(scores(record), 4)
     assert 0 < accuracy < 1 and f"{accuracy:.1%}" in capsys.readouterr().out
+
+
+def test_a_job_costs_more_with_more_steps_positions_or_passes_trained():
+    """Of 24 passes ar_trm trains 3, or 24 with window="all": (24 + 48) / (24 + 6) times as much. Copies of 4 digits take
+    9 positions and 24 C^2 + 4 x 9 C FLOP each (C = 16), of 8 digits 17 positions and 24 C^2 + 4 x 17 C."""
+    fields = {"rung": "ar_trm", "task": "copy", "length": 4, "width": 16, "heads": 2, "context": 24, "training_steps": 10}
+
+    def times(**changed):
+        return cost(Job(Run(**fields | changed), None)) / cost(Job(Run(**fields), None))
+
+    assert times(training_steps=30) == 3
+    assert times(window="all") == 72 / 30
+    assert times(length=8) == pytest.approx(17 * (24 * 16 + 4 * 17) / (9 * (24 * 16 + 4 * 9)))
