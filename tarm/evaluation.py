@@ -51,7 +51,7 @@ def evaluate(model, problems, length, step, seed, steps=None):
                               stream(seed, "decoding", kind, length, step)) for kind in problems]).to(device)
     was_training = model.training
     model.eval()
-    batch = rows_at_once(model, prompt.shape[1] + answer.shape[1])
+    batch = rows_at_once(model, prompt.shape[1] + answer.shape[1], steps)
     written = [decodings(model, prompt[i:i + batch], answer.shape[1], (None, noise[i:i + batch]), answer[i:i + batch], steps)
                for i in range(0, len(prompt), batch)]
     model.train(was_training)
@@ -61,10 +61,12 @@ def evaluate(model, problems, length, step, seed, steps=None):
             for kind, pair in zip(problems, right) for decoding, r in zip(DECODINGS, pair)]
 
 
-def rows_at_once(model, positions):
-    """How many problems to decode in one batch, so that what is remembered takes a gigabyte at most."""
+def rows_at_once(model, positions, steps=None):
+    """How many problems to decode in one batch, so that the keys and values remembered take a gigabyte at most. steps:
+    of the recurrence; fewer than trained count as those."""
     a = model.architecture
-    bytes_per_row = 2 * 4 * 2 * a.budget * positions * a.width  # keys and values, float32, held twice
+    passes = max(steps or 0, a.steps) * model.passes_per_step(a.outer, a.inner)
+    bytes_per_row = 2 * 4 * 2 * passes * positions * a.width  # keys and values, float32, held twice
     return max(1, 2**30 // bytes_per_row)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from tarm import LADDER, build
 from tarm.decoding import Past, complete, generate, gumbel
-from tarm.evaluation import Score, character_accuracy, evaluate, evaluation_problems, metrics
+from tarm.evaluation import Score, character_accuracy, evaluate, evaluation_problems, metrics, rows_at_once
 from tarm.runs import Run, Schedule
 from tarm.streams import training_stream
 from tarm.tasks import NEWLINE, VOCABULARY, encode
@@ -196,6 +196,21 @@ def test_evaluation_that_cannot_be_is_refused_before_training():
     with pytest.raises(ValueError, match="9 digits.*context=16"):
         train(RUN, Schedule(4, (3,), (9,), problems=5), report=lambda *report: reports.append(report))
     assert not reports
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_what_is_remembered_stays_below_a_gigabyte(rung):
+    """Keys and values in float32, counted in a Past, which is held twice: as many rows as fit, and one more would not;
+    with twice the steps, where the rung can run them, half as many."""
+    model = build(rung, dropout=0.0, **TINY)
+    for more in (1, 2)[:1 if rung == "dense" else 2]:
+        past, steps = Past(1, 8), more * model.architecture.steps
+        with torch.no_grad():
+            model(torch.zeros(1, 8, dtype=torch.long), steps, halting=False, past=past.at(0))
+        row = 2 * sum(kept.nbytes for pair in past.passes for kept in pair)
+        rows = rows_at_once(model, 8, steps)
+        assert rows * row <= 2**30 < (rows + 1) * row
+    assert rows_at_once(model, 8) == rows_at_once(model, 8, 1) == rows_at_once(model, 8, model.architecture.steps)
 
 
 @pytest.mark.parametrize("training", [True, False])
