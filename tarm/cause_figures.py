@@ -75,12 +75,14 @@ def doses(points, note=""):
     One row per model: share (of the gradient), label, learned, runs, low, high.
     """
     figure, (ax,) = new(3.2, note=note)
+    named = set()
     for row in points.itertuples():
         ax.vlines(row.share, row.low, row.high, color="#2878b8", linewidth=2, alpha=0.45)
         ax.plot(row.share, row.learned / row.runs, "o", color="#08306b", markersize=6, clip_on=False)
-        below = row.learned > row.runs / 2
-        ax.annotate(row.label, (row.share, row.learned / row.runs), (0, -8 if below else 8), textcoords="offset points",
-                    ha="right" if row.share > 0.5 else "center", va="top" if below else "bottom", fontsize=8.5)
+        again = row.share in named  # then on the other side of the line
+        ax.annotate(row.label, (row.share, 0.5), (4 if again else -4, 0), textcoords="offset points", rotation=90,
+                    ha="left" if again else "right", va="center", fontsize=8.5)
+        named.add(row.share)
     ax.set(xscale="log", xlabel="share of the gradient in the window, fresh models", ylabel="runs that learned, %",
            xlim=(5e-6, 2))
     percent(ax.yaxis, ylim=(-0.04, 1.06))
