@@ -90,7 +90,9 @@ def generate(model, prompt, n, noise=None, draft=None, steps=None, halting=True)
     call to check and saves those for all characters up to the first that is wrong. steps,
     halting: as in the model's forward.
 
-    With binary halting the batch goes the number of steps that its prompts ask for, as published.
+    With binary halting every row goes the steps of the row that halts last, as in a training batch; decoded one at a
+    time, as by the published protocol, each goes its own. The two write the same where all rows halt at one step, or
+    none does, as published: nothing trains q_halt, and it never halts.
     """
     return decodings(model, prompt, n, [noise], draft, steps, halting)[0]
 

@@ -106,6 +106,22 @@ def test_positions_halted_early_catch_up():
         assert early == past.steps < model(tokens[:, late:late + 1], past=past.at(late)).steps == past.steps
 
 
+def test_with_binary_halting_a_batch_goes_the_steps_of_its_slowest_row():
+    """Rows that halt at step 1, 2 or not at all are read after 4 steps in one batch, as with halting off; alone, or among
+    rows that halt when they do, each is read where it halts."""
+    model = uneven_halting("ar_trm", norm="post", scale="unit")
+    torch.nn.init.zeros_(model.q_halt.bias)
+    prompt = torch.randint(10, (6, 4), generator=torch.Generator().manual_seed(1))
+    halted_at = model(prompt, halting=False).halted_at[:, 0]
+    assert halted_at.tolist() == [2, 1, 2, 1, 2, 4]
+    together, alone = generate(model, prompt, 12), torch.cat([generate(model, row.unsqueeze(0), 12) for row in prompt])
+    assert together.equal(generate(model, prompt, 12, halting=False)) and together.equal(one_by_one(model, prompt, 12))
+    assert alone.equal(torch.cat([one_by_one(model, row.unsqueeze(0), 12) for row in prompt]))
+    assert (together == alone).all(dim=1).tolist() == (halted_at == 4).tolist()
+    for step in 1, 2:
+        assert generate(model, prompt[halted_at == step], 12).equal(alone[halted_at == step])
+
+
 def test_samples_follow_the_softmax():
     """40,000 draws from probabilities 0.5, 0.3, 0.2: shares within five standard errors (0.0125 at most)."""
     noise = gumbel((40_000, 3), torch.Generator().manual_seed(0))
