@@ -108,7 +108,7 @@ def damaged(**changes):
     (damaged(schema=SCHEMA + 1), f"schema {SCHEMA + 1}, this tarm reads {SCHEMA}"),
     (damaged(run="0" * 12), "hash"),
     (lambda text: text.replace('"seed": 0', '"seed": 1'), "hash"),
-    (lambda text: text.replace('"seed": 0', '"seed": 0, "warmup": 3'), "unknown fields warmup"),
+    (lambda text: text.replace("\"seed\": 0", "\"seed\": 0, \"breadth\": 3"), "unknown fields breadth"),
     (damaged(evaluations=None), "evaluations"),
     (damaged(ledger=None), "ledger"),
 ], ids=["half", "empty", "a list", "foreign", "another schema", "another name", "another run", "a newer field",
