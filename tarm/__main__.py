@@ -54,7 +54,7 @@ def parser():
     sub = command("sweep", commands.command_sweep, "train the runs of a study that the store does not have yet",
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)
     sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs, by the name of its function in tarm/studies/ "
-                     "(default: main; the others are at the paper's sizes)")
+                     "(default: main; the others exist at one profile each, cpu or paper, which is then the default)")
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--dry-run", action="store_true", help="list the runs, and estimate the hours from a few steps")
     add_filters(sub)

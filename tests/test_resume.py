@@ -24,13 +24,15 @@ from tarm.sweep import cost
 from tarm.training import Progress, Stopped, train
 
 SWEEP = '''
+import signal
 import sys
 from tarm.runs import Run, Schedule
-from tarm.store import Store, scores
+from tarm.store import Store
 from tarm.studies import Job
 from tarm.sweep import sweep
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & is born deaf to interrupts
     runs = [Run(rung=rung, task="copy", length=4, width=16, heads=2, budget=12, context=16, batch=8,
                 training_steps=120, learning_rate=1e-3) for rung in ("universal", "ar_trm")]
     done = sweep([Job(run, Schedule(40, (4,), problems=8)) for run in runs], Store(sys.argv[1]),

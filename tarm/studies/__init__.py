@@ -10,9 +10,9 @@ from ..tasks import TASKS
 from . import published, small, wide
 from .lists import ALL, CURED, TRM, Job, multiples
 from .published import STRUCTURES
-from .small import CROSS, DOSES, LEARNED, SMALL
+from .small import CROSS, DOSES, LEARNED, SHARE, SMALL
 
-__all__ = ["ALL", "CROSS", "CURED", "DOSES", "LEARNED", "SMALL", "STRUCTURES", "STUDIES", "TRM", "Job", "Study", "jobs", "members", "multiples",
+__all__ = ["ALL", "CROSS", "CURED", "DOSES", "LEARNED", "SHARE", "SMALL", "STRUCTURES", "STUDIES", "TRM", "Job", "Study", "jobs", "members", "multiples",
            "place"]
 
 
