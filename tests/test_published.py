@@ -8,6 +8,7 @@ import torch
 
 from tarm import LADDER, build
 from tarm.bench import PARTS, Bench, measure
+from tarm.bench.machine import _throughput
 from tarm.decoding import generate
 from tarm.estimate import backward_passes, decoding_flop, evaluation_flop, positions, step_flop
 from tarm.ledger import PassCounter
@@ -107,6 +108,20 @@ def test_every_ratio_is_of_the_times_beside_it():
                 ratio = value[f"{what}, published", rung] / value[f"{what}, {precision}", rung]
                 assert value[f"{what}, published / {precision}", rung] == pytest.approx(ratio)
     assert {part.__name__ for part in PARTS} >= {"growth", "at_a_time", "memory", "studies"}
+
+
+class OneFails(Bench):
+    """In the process of seed 1 nothing can be run."""
+
+    def run(self, rung="dense", seed=0, **fields):
+        if seed:
+            raise MemoryError("no room")
+        return super().run(rung, seed=seed, **fields)
+
+
+def test_a_run_that_fails_ends_the_runs_beside_it():
+    with pytest.raises(RuntimeError, match=r"2 runs at a time could not be measured: MemoryError\('no room'\)"):
+        _throughput(OneFails("smoke", pairs=1), 2, 1)
 
 
 @pytest.mark.parametrize("options, message", [

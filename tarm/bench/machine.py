@@ -2,6 +2,7 @@
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from threading import BrokenBarrierError
 
 import torch
 
@@ -11,6 +12,8 @@ from ..runs import Run
 from ..studies import STUDIES
 from ..training import Progress
 from .rounds import PRECISIONS, Row, row
+
+PATIENCE = 600  # seconds that one process waits for the others before a round
 
 
 def matmul(bench, size=1024):
@@ -53,11 +56,18 @@ def at_a_time(bench):
 
 
 def _throughput(bench, processes, threads):
-    """Steps a second of all processes together, bench.pairs times."""
+    """Steps a second of all processes together, bench.pairs times. Raises RuntimeError where one of them fails, or keeps
+    the others waiting for longer than PATIENCE."""
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(processes)
+    barrier = context.Barrier(processes, timeout=PATIENCE)
     with ProcessPoolExecutor(processes, context, _join, (barrier, threads)) as pool:
         rates = [pool.submit(_rates, bench, seed) for seed in range(processes)]
+        failed = [error for error in (rate.exception() for rate in rates) if error]
+        if failed:
+            why = next((error for error in failed if not isinstance(error, BrokenBarrierError)), None)
+            raise RuntimeError(f"{processes} runs at a time could not be measured: "
+                               f"{repr(why) if why else f'one kept the others waiting for {PATIENCE} seconds'}; "
+                               f"--part names the other parts") from why
         return [sum(each) for each in zip(*(rate.result() for rate in rates))]
 
 
@@ -68,12 +78,16 @@ def _join(barrier, threads):
 
 
 def _rates(bench, seed):
-    step, rates = bench.step(bench.run(budget=6, seed=seed)), []
-    step()
-    for _ in range(bench.pairs):
-        _together.wait()
-        rates.append(3 / bench.seconds(lambda: [step() for _ in range(3)]))
-    return rates
+    try:
+        step, rates = bench.step(bench.run(budget=6, seed=seed)), []
+        step()
+        for _ in range(bench.pairs):
+            _together.wait()
+            rates.append(3 / bench.seconds(lambda: [step() for _ in range(3)]))
+        return rates
+    except BaseException:
+        _together.abort()  # nobody is to wait for this process
+        raise
 
 
 def memory(bench):
