@@ -16,16 +16,16 @@ from .rounds import PRECISIONS, Row, row
 PATIENCE = 600  # seconds that one process waits for the others before a round
 
 
-def matmul(bench, size=1024):
-    """What a large product of matrices reaches: the peak that the others are held against."""
-    for precision, dtype in zip(PRECISIONS, (torch.float32, torch.bfloat16)):
-        a, b = torch.randn(2, size, size, device=bench.device).to(dtype)
-        times = [seconds for seconds, in bench.times(lambda: a @ b) for _ in range(3)]
-        yield row("matmul", precision, [2 * size**3 / seconds / 1e9 for seconds in times], "GFLOP/s")
+def matmul(bench):
+    """What a large product of matrices reaches; steps are held against the same product, taken beside each of them."""
+    for precision in PRECISIONS:
+        products, flop = bench.products(precision)
+        yield row("matmul", precision, [flop / seconds / 1e9 for seconds, in bench.times(products)], "GFLOP/s")
 
 
 def growth(bench):
-    """Seconds of a Dense step as passes, length and width grow."""
+    """Seconds of a Dense step as passes, length and width grow; its rate, and the share that this is of the peak measured
+    right after it."""
     base = {"context": 512}
     for budget in (3, 6, 12, 24):
         yield from _grown(bench, "passes", budget, bench.run(budget=budget, **base))
@@ -39,9 +39,14 @@ def growth(bench):
 
 
 def _grown(bench, along, x, run):
-    times = [seconds for seconds, in bench.times(bench.step(run))]
-    yield row(f"step by {along}", "dense", times, "s", x)
-    yield row(f"rate by {along}", "dense", [step_flop(run) / seconds / 1e9 for seconds in times], "GFLOP/s", x)
+    products, flop = bench.products(run.precision)
+    times = bench.times(bench.step(run), products)
+    rates = [step_flop(run) / seconds / 1e9 for seconds, _ in times]
+    peaks = [flop / seconds / 1e9 for _, seconds in times]
+    yield row(f"step by {along}", "dense", [seconds for seconds, _ in times], "s", x)
+    yield row(f"rate by {along}", "dense", rates, "GFLOP/s", x)
+    yield row(f"peak by {along}", "dense", peaks, "GFLOP/s", x)
+    yield row(f"share by {along}", "dense", [rate / peak for rate, peak in zip(rates, peaks)], "of the peak", x)
 
 
 def at_a_time(bench):

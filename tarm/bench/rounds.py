@@ -11,7 +11,8 @@ from ..profiles import PROFILES
 from ..runs import Run
 from ..training import Progress
 
-PRECISIONS = ("float32", "bf16")
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
+PRODUCTS = 10  # in one sample of the peak
 
 
 class Row(NamedTuple):
@@ -35,12 +36,14 @@ def row(part, subject, values, unit, x=0):
 
 
 class Bench(NamedTuple):
-    """What to measure: the addition runs of one profile. pairs: how often. problems: decoded at once."""
+    """What to measure: the addition runs of one profile. pairs: how often. problems: decoded at once. size: of the large
+    product that is the peak."""
 
     profile: str = "cpu"
     device: str = "cpu"
     pairs: int = 3
     problems: int = 100
+    size: int = 1024
 
     def run(self, rung="dense", **fields):
         """A run of the profile in which every nominal pass is executed: ACT's bias keeps it from halting."""
@@ -63,6 +66,11 @@ class Bench(NamedTuple):
         for function in functions:
             function()
         return [[self.seconds(function) for function in functions] for _ in range(self.pairs)]
+
+    def products(self, precision):
+        """(a function that takes PRODUCTS large products of matrices, their FLOP): the peak that rates are held against."""
+        a, b = torch.randn(2, self.size, self.size, device=self.device).to(PRECISIONS[precision])
+        return lambda: [a @ b for _ in range(PRODUCTS)], PRODUCTS * 2 * self.size**3
 
     def step(self, run):
         """A function that takes one of our training steps."""
