@@ -13,6 +13,7 @@ from ..studies import STUDIES
 from ..training import Progress
 from .rounds import PRECISIONS, Row, row
 
+ALIKE = "width", "heads", "precision", "dropout", "dropout_stream", "batch"  # fields on which a rate depends
 PATIENCE = 600  # seconds that one process waits for the others before a round
 
 
@@ -116,24 +117,26 @@ def _memory_of_steps(bench, recompute, threads):
 
 
 def studies(bench):
-    """Core hours of each study, one seed: its FLOP over the rate that a step, and decoding, reach at its width."""
+    """Core hours of each study, one seed: its FLOP over the rate that a step, and decoding, reach at its runs' width,
+    precision, dropout and batch."""
     rates = {}
     for study, (jobs, profiles) in STUDIES.items():
         for profile in profiles:
             hours = {"training": 0.0, "evaluation": 0.0}
             for run, schedule in jobs(profile, 0):
-                key = run.width, run.heads, run.precision
+                key = tuple(getattr(run, field) for field in ALIKE)
                 if key not in rates:
-                    rates[key] = _rates_at(bench, *key)
+                    rates[key] = _rates_like(bench, run)
                 train, decode = rates[key]
                 hours["training"] += run.training_steps * step_flop(run) / train / 3600
                 hours["evaluation"] += evaluation_flop(run, schedule) / decode / 3600
             for what, value in hours.items():
-                yield Row(f"core hours, {what}", f"{study}, {profile}", 0, value, value, value, "h", 1)
+                yield Row(f"core hours, {what}", f"{study}, {profile}", 0, value, value, value, "h", 1, "none")
 
 
-def _rates_at(bench, width, heads, precision):
-    """FLOP a second of training and of decoding at a width, both at the published batch and length."""
-    run = Run(rung="dense", task="addition", width=width, heads=heads, precision=precision, budget=6, dropout_stream="bits")
+def _rates_like(bench, run):
+    """FLOP a second of training and of decoding a Dense Transformer of 6 passes, on additions of the published length, that
+    is like a run in the fields of ALIKE."""
+    run = Run(rung="dense", task="addition", budget=6, **{field: getattr(run, field) for field in ALIKE})
     return (step_flop(run) / seconds_per_step(run, bench.device, bench.pairs),
             decoding_rate(run, bench.device, bench.problems))

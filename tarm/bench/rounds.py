@@ -16,9 +16,11 @@ PRODUCTS = 10  # in one sample of the peak
 
 
 class Row(NamedTuple):
-    """One measured number: the median of `pairs` and their range.
+    """One measured number and its range, low to high.
 
-    part, subject: what was measured, of what. x: where it grows along something, the value there.
+    part, subject: what was measured, of what. x: where it grows along something, the value there. over, pairs: what the
+    range is over, and how many. "rounds": value is their median. "lengths": each was measured once, and value is the ratio
+    of what they take together. "none": value was worked out from others, and there is no range.
     """
 
     part: str
@@ -29,6 +31,7 @@ class Row(NamedTuple):
     high: float
     unit: str
     pairs: int
+    over: str = "rounds"
 
 
 def row(part, subject, values, unit, x=0):
