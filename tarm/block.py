@@ -64,11 +64,12 @@ class Attention(nn.Module):
         """softmax(q k' / sqrt(C / heads)) v, each query reading the keys up to its own position;
         the T queries belong to the last T of the S keys. -> (B, heads, T, C / heads)"""
         T, S = q.shape[2], k.shape[2]
-        drops = self.training and self.dropout.p > 0
-        if not drops and (q.device.type != "cpu" or T > 1 and q.dtype != torch.bfloat16):
+        p, cpu = self.dropout.p if self.training else 0.0, q.device.type == "cpu"
+        if (not p and T > 1 and q.dtype != torch.bfloat16) if cpu else (not p or self.dropout.stream == "torch"):
             mask = torch.ones(T, S, dtype=torch.bool, device=q.device).tril(S - T) if 1 < T < S else None
-            return F.scaled_dot_product_attention(q, k, v, mask, is_causal=1 < T == S)
-        # On a CPU PyTorch's own is slower than these lines with dropout, in bf16, and for one query.
+            return F.scaled_dot_product_attention(q, k, v, mask, p, is_causal=1 < T == S)
+        # On a CPU PyTorch's own is slower than these lines with dropout, in bf16, and for one query. Elsewhere it drops out
+        # itself, with other random numbers than these lines draw; 16 bits a weight are drawn here alone.
         q, k, v = (part.flatten(0, 1) for part in (q, k, v))
         later = torch.full((T, S), -math.inf, dtype=q.dtype, device=q.device).triu(S - T + 1)
         scores = torch.baddbmm(later, q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)

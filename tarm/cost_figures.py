@@ -13,6 +13,16 @@ def keep_seen_ticks(ax):
     ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
 
 
+def shares(rows, precision):
+    """(widths, the shares of the peak that a step reaches there): of the peak measured beside each step, or, in a table
+    that has none, of the one measured first."""
+    share = rows[rows["part"] == f"share by width, {precision}"]
+    if len(share):
+        return share["x"], share["value"]
+    rate = rows[rows["part"] == f"rate by width, {precision}"]
+    return rate["x"], rate["value"] / rows[(rows["part"] == "matmul") & (rows["subject"] == precision)]["value"].item()
+
+
 @styled
 def bench(rows, note=""):
     """How many times as fast as the published protocol, and how much of the machine's peak. Rows as `tarm.bench` measures."""
@@ -30,10 +40,9 @@ def bench(rows, note=""):
     step.set_yticks(list(places.values()), [LADDER[rung].short for rung in places])
     evaluation.set_yticks(list(places.values()), [])
     for name, (colour, marker, _) in ARITHMETICS.items():
-        here = rows[rows["part"] == f"rate by width, {name}"]
-        peak = rows[(rows["part"] == "matmul") & (rows["subject"] == name)]["value"].item()
-        rate.plot(here["x"], here["value"] / peak, f"{marker}-", color=colour)
-        rate.annotate(name, (here["x"].iloc[-1], here["value"].iloc[-1] / peak), (0, 10 if name == "float32" else -18),
+        x, share = shares(rows, name)
+        rate.plot(x, share, f"{marker}-", color=colour)
+        rate.annotate(name, (x.iloc[-1], share.iloc[-1]), (0, 10 if name == "float32" else -18),
                       textcoords="offset points", color=colour, ha="right")
     rate.set(title="share of the peak", xlabel="width", ylabel="% of what a large product reaches")
     keep_seen_ticks(rate)

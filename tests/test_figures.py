@@ -179,6 +179,16 @@ def test_the_figure_of_costs_shows_the_table(costs):
     assert overlaps(figure) == ([], [], [])
 
 
+def test_a_share_of_the_peak_is_of_that_measured_beside_it(costs):
+    """Where the table has both, the shares are drawn as they stand, whatever the product measured first."""
+    beside = costs[costs["part"].str.startswith("rate by width")]
+    beside = beside.assign(part=beside["part"].str.replace("rate", "share"), value=beside["x"] / 1000)
+    share = cost_figures.bench(pd.concat([costs, beside])).axes[2]
+    for line, name in zip(share.lines, ("float32", "bf16")):
+        x = costs[costs["part"] == f"rate by width, {name}"]["x"]
+        assert list(line.get_xdata()) == x.tolist() and list(line.get_ydata()) == (x / 1000).tolist()
+
+
 def test_the_figure_of_precisions_has_a_line_for_each_run():
     points = pd.DataFrame([(rung, seed, precision, step, (seed + step / 100) / 10)
                            for rung in ("dense", "universal") for seed in (0, 1) for precision in ("float32", "bf16")

@@ -136,6 +136,19 @@ def test_attention_with_dropout_is_attention_without_where_nothing_is_dropped(T)
     torch.testing.assert_close(attention(h), attention.eval()(h))
 
 
+@pytest.mark.parametrize("training, stream, given", [
+    (True, "torch", [0.5]), (False, "torch", [0.0]), (True, "bits", []), (False, "bits", [0.0])])
+def test_elsewhere_than_on_a_cpu_pytorchs_own_attention_drops_out(training, stream, given, monkeypatch):
+    """Which probability it is called with; on the device "meta", which computes nothing. Where its masks are to come
+    from 16 bits it is not called."""
+    own, seen = nn.functional.scaled_dot_product_attention, []
+    monkeypatch.setattr(nn.functional, "scaled_dot_product_attention",
+                        lambda q, k, v, mask, p, **options: (seen.append(p), own(q, k, v, mask, p, **options))[1])
+    attention = Attention(16, 2, Dropout(0.5, stream)).to("meta").train(training)
+    assert attention(torch.zeros(3, 9, 16, device="meta")).shape == (3, 9, 16)
+    assert seen == given
+
+
 @pytest.mark.parametrize("rung", LADDER)
 def test_bf16_agrees_with_float32(rung):
     """To 2^-5 of the largest logit, over 24 passes: bf16 rounds to 2^-9, and each pass rounds a few times

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from threading import BrokenBarrierError
 
 import torch
 
@@ -12,17 +13,20 @@ from ..studies import STUDIES
 from ..training import Progress
 from .rounds import PRECISIONS, Row, row
 
+ALIKE = "width", "heads", "precision", "dropout", "dropout_stream", "batch"  # fields on which a rate depends
+PATIENCE = 600  # seconds that one process waits for the others before a round
 
-def matmul(bench, size=1024):
-    """What a large product of matrices reaches: the peak that the others are held against."""
-    for precision, dtype in zip(PRECISIONS, (torch.float32, torch.bfloat16)):
-        a, b = torch.randn(2, size, size, device=bench.device).to(dtype)
-        times = [seconds for seconds, in bench.times(lambda: a @ b) for _ in range(3)]
-        yield row("matmul", precision, [2 * size**3 / seconds / 1e9 for seconds in times], "GFLOP/s")
+
+def matmul(bench):
+    """What a large product of matrices reaches; steps are held against the same product, taken beside each of them."""
+    for precision in PRECISIONS:
+        products, flop = bench.products(precision)
+        yield row("matmul", precision, [flop / seconds / 1e9 for seconds, in bench.times(products)], "GFLOP/s")
 
 
 def growth(bench):
-    """Seconds of a Dense step as passes, length and width grow."""
+    """Seconds of a Dense step as passes, length and width grow; its rate, and the share that this is of the peak measured
+    right after it."""
     base = {"context": 512}
     for budget in (3, 6, 12, 24):
         yield from _grown(bench, "passes", budget, bench.run(budget=budget, **base))
@@ -36,9 +40,14 @@ def growth(bench):
 
 
 def _grown(bench, along, x, run):
-    times = [seconds for seconds, in bench.times(bench.step(run))]
-    yield row(f"step by {along}", "dense", times, "s", x)
-    yield row(f"rate by {along}", "dense", [step_flop(run) / seconds / 1e9 for seconds in times], "GFLOP/s", x)
+    products, flop = bench.products(run.precision)
+    times = bench.times(bench.step(run), products)
+    rates = [step_flop(run) / seconds / 1e9 for seconds, _ in times]
+    peaks = [flop / seconds / 1e9 for _, seconds in times]
+    yield row(f"step by {along}", "dense", [seconds for seconds, _ in times], "s", x)
+    yield row(f"rate by {along}", "dense", rates, "GFLOP/s", x)
+    yield row(f"peak by {along}", "dense", peaks, "GFLOP/s", x)
+    yield row(f"share by {along}", "dense", [rate / peak for rate, peak in zip(rates, peaks)], "of the peak", x)
 
 
 def at_a_time(bench):
@@ -53,11 +62,18 @@ def at_a_time(bench):
 
 
 def _throughput(bench, processes, threads):
-    """Steps a second of all processes together, bench.pairs times."""
+    """Steps a second of all processes together, bench.pairs times. Raises RuntimeError where one of them fails, or keeps
+    the others waiting for longer than PATIENCE."""
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(processes)
+    barrier = context.Barrier(processes, timeout=PATIENCE)
     with ProcessPoolExecutor(processes, context, _join, (barrier, threads)) as pool:
         rates = [pool.submit(_rates, bench, seed) for seed in range(processes)]
+        failed = [error for error in (rate.exception() for rate in rates) if error]
+        if failed:
+            why = next((error for error in failed if not isinstance(error, BrokenBarrierError)), None)
+            raise RuntimeError(f"{processes} runs at a time could not be measured: "
+                               f"{repr(why) if why else f'one kept the others waiting for {PATIENCE} seconds'}; "
+                               f"--part names the other parts") from why
         return [sum(each) for each in zip(*(rate.result() for rate in rates))]
 
 
@@ -68,12 +84,16 @@ def _join(barrier, threads):
 
 
 def _rates(bench, seed):
-    step, rates = bench.step(bench.run(budget=6, seed=seed)), []
-    step()
-    for _ in range(bench.pairs):
-        _together.wait()
-        rates.append(3 / bench.seconds(lambda: [step() for _ in range(3)]))
-    return rates
+    try:
+        step, rates = bench.step(bench.run(budget=6, seed=seed)), []
+        step()
+        for _ in range(bench.pairs):
+            _together.wait()
+            rates.append(3 / bench.seconds(lambda: [step() for _ in range(3)]))
+        return rates
+    except BaseException:
+        _together.abort()  # nobody is to wait for this process
+        raise
 
 
 def memory(bench):
@@ -97,24 +117,26 @@ def _memory_of_steps(bench, recompute, threads):
 
 
 def studies(bench):
-    """Core hours of each study, one seed: its FLOP over the rate that a step, and decoding, reach at its width."""
+    """Core hours of each study, one seed: its FLOP over the rate that a step, and decoding, reach at its runs' width,
+    precision, dropout and batch."""
     rates = {}
     for study, (jobs, profiles) in STUDIES.items():
         for profile in profiles:
             hours = {"training": 0.0, "evaluation": 0.0}
             for run, schedule in jobs(profile, 0):
-                key = run.width, run.heads, run.precision
+                key = tuple(getattr(run, field) for field in ALIKE)
                 if key not in rates:
-                    rates[key] = _rates_at(bench, *key)
+                    rates[key] = _rates_like(bench, run)
                 train, decode = rates[key]
                 hours["training"] += run.training_steps * step_flop(run) / train / 3600
                 hours["evaluation"] += evaluation_flop(run, schedule) / decode / 3600
             for what, value in hours.items():
-                yield Row(f"core hours, {what}", f"{study}, {profile}", 0, value, value, value, "h", 1)
+                yield Row(f"core hours, {what}", f"{study}, {profile}", 0, value, value, value, "h", 1, "none")
 
 
-def _rates_at(bench, width, heads, precision):
-    """FLOP a second of training and of decoding at a width, both at the published batch and length."""
-    run = Run(rung="dense", task="addition", width=width, heads=heads, precision=precision, budget=6, dropout_stream="bits")
+def _rates_like(bench, run):
+    """FLOP a second of training and of decoding a Dense Transformer of 6 passes, on additions of the published length, that
+    is like a run in the fields of ALIKE."""
+    run = Run(rung="dense", task="addition", budget=6, **{field: getattr(run, field) for field in ALIKE})
     return (step_flop(run) / seconds_per_step(run, bench.device, bench.pairs),
             decoding_rate(run, bench.device, bench.problems))

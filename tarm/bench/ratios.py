@@ -16,17 +16,25 @@ from .rounds import PRECISIONS, Row, row
 
 
 def steps(bench):
-    """A training step of each rung: the published protocol's seconds over ours, and bf16 beside float32."""
+    """A training step of each rung: the published protocol's seconds over ours, and bf16 beside float32; its rate, and the
+    share that this is of the peak measured right after it."""
+    products, flop = zip(*(bench.products(precision) for precision in PRECISIONS))
     for rung in LADDER:
         run = bench.run(rung)
         published = PublishedTraining(bench.run(rung, **({"dropout_stream": "torch"} if run.dropout else {})), bench.device)
-        times = bench.times(published.train_step, *(bench.step(replace(run, precision=p)) for p in PRECISIONS))
+        ours = [function for precision, peak in zip(PRECISIONS, products)
+                for function in (bench.step(replace(run, precision=precision)), peak)]
+        times = bench.times(published.train_step, *ours)
         yield row("step, published", rung, [t[0] for t in times], "s")
-        for i, precision in enumerate(PRECISIONS, 1):
-            yield row(f"step, {precision}", rung, [t[i] for t in times], "s")
-            yield row(f"step, published / {precision}", rung, [t[0] / t[i] for t in times], "ratio")
-            yield row(f"rate, {precision}", rung, [step_flop(run) / t[i] / 1e9 for t in times], "GFLOP/s")
-        yield row("step, float32 / bf16", rung, [t[1] / t[2] for t in times], "ratio")
+        for i, precision in enumerate(PRECISIONS):
+            seconds, beside = zip(*(t[1 + 2 * i:3 + 2 * i] for t in times))
+            rates = [step_flop(run) / each / 1e9 for each in seconds]
+            yield row(f"step, {precision}", rung, seconds, "s")
+            yield row(f"step, published / {precision}", rung, [t[0] / each for t, each in zip(times, seconds)], "ratio")
+            yield row(f"rate, {precision}", rung, rates, "GFLOP/s")
+            yield row(f"share, {precision}", rung, [rate * each * 1e9 / flop[i] for rate, each in zip(rates, beside)],
+                      "of the peak")
+        yield row("step, float32 / bf16", rung, [t[1] / t[3] for t in times], "ratio")
 
 
 def decoding_problems(bench, run, length):
@@ -40,7 +48,8 @@ def decoding_problems(bench, run, length):
 
 def evaluation(bench):
     """Sampling the answers of all lengths: published, a problem at a time, over ours, all at once; seconds are those
-    of a problem of each length, together, and the range of the ratio is that over lengths."""
+    of a problem of each length, together, and the range of the ratio is that over lengths. The published side takes so long
+    that each length is measured once, whatever bench.pairs."""
     schedule = PROFILES[bench.profile]["addition"].schedule
     for rung in LADDER:
         seconds = {"published": [], **{precision: [] for precision in PRECISIONS}}
@@ -57,7 +66,7 @@ def evaluation(bench):
         for name in PRECISIONS:
             ratios = [a / b for a, b in zip(seconds["published"], seconds[name])]
             total = sum(seconds["published"]) / sum(seconds[name])
-            yield Row(f"evaluation, published / {name}", rung, 0, total, min(ratios), max(ratios), "ratio", len(ratios))
+            yield Row(f"evaluation, published / {name}", rung, 0, total, min(ratios), max(ratios), "ratio", len(ratios), "lengths")
 
 
 def caching(bench):

@@ -11,13 +11,16 @@ from ..profiles import PROFILES
 from ..runs import Run
 from ..training import Progress
 
-PRECISIONS = ("float32", "bf16")
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
+PRODUCTS = 10  # in one sample of the peak
 
 
 class Row(NamedTuple):
-    """One measured number: the median of `pairs` and their range.
+    """One measured number and its range, low to high.
 
-    part, subject: what was measured, of what. x: where it grows along something, the value there.
+    part, subject: what was measured, of what. x: where it grows along something, the value there. over, pairs: what the
+    range is over, and how many. "rounds": value is their median. "lengths": each was measured once, and value is the ratio
+    of what they take together. "none": value was worked out from others, and there is no range.
     """
 
     part: str
@@ -28,6 +31,7 @@ class Row(NamedTuple):
     high: float
     unit: str
     pairs: int
+    over: str = "rounds"
 
 
 def row(part, subject, values, unit, x=0):
@@ -35,12 +39,14 @@ def row(part, subject, values, unit, x=0):
 
 
 class Bench(NamedTuple):
-    """What to measure: the addition runs of one profile. pairs: how often. problems: decoded at once."""
+    """What to measure: the addition runs of one profile. pairs: how often. problems: decoded at once. size: of the large
+    product that is the peak."""
 
     profile: str = "cpu"
     device: str = "cpu"
     pairs: int = 3
     problems: int = 100
+    size: int = 1024
 
     def run(self, rung="dense", **fields):
         """A run of the profile in which every nominal pass is executed: ACT's bias keeps it from halting."""
@@ -63,6 +69,11 @@ class Bench(NamedTuple):
         for function in functions:
             function()
         return [[self.seconds(function) for function in functions] for _ in range(self.pairs)]
+
+    def products(self, precision):
+        """(a function that takes PRODUCTS large products of matrices, their FLOP): the peak that rates are held against."""
+        a, b = torch.randn(2, self.size, self.size, device=self.device).to(PRECISIONS[precision])
+        return lambda: [a @ b for _ in range(PRODUCTS)], PRODUCTS * 2 * self.size**3
 
     def step(self, run):
         """A function that takes one of our training steps."""

@@ -11,7 +11,8 @@ def command_bench(arguments):
     """Print every row as it is measured, then write bench.csv, bench.svg and bench.png."""
     what = bench.Bench(arguments.profile, choose_device(arguments.device), arguments.pairs, arguments.problems)
     print(f"{arguments.profile} profile, {what.device}, {arguments.threads} thread(s); "
-          f"median [lowest, highest] of {what.pairs} rounds", flush=True)
+          f"median [lowest, highest] of as many rounds as a row says; of lengths, each measured once, what they take "
+          f"together [lowest, highest]", flush=True)
     rows = pd.DataFrame(bench.measure(what, arguments.threads, arguments.part, print_row))
     rows = rows.assign(profile=arguments.profile, device=what.device, threads=arguments.threads, torch=torch.__version__)
     if not arguments.part:
@@ -21,4 +22,5 @@ def command_bench(arguments):
 
 def print_row(row):
     x = f" {row.x:g}" if row.x else ""
-    print(f"{row.part + x:40} {row.subject:28} {row.value:10.4g} [{row.low:.4g}, {row.high:.4g}] {row.unit}", flush=True)
+    spread = f"[{row.low:.4g}, {row.high:.4g}] {row.unit}, {row.pairs} {row.over}" if row.over != "none" else row.unit
+    print(f"{row.part + x:40} {row.subject:28} {row.value:10.4g} {spread}", flush=True)
