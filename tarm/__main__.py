@@ -34,7 +34,7 @@ def parser():
             sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda, mps")
         if trains:
             sub.add_argument("--profile", choices=PROFILES, default=profile, help="size of the runs (default: cpu)")
-            sub.add_argument("--jobs", type=int, help="runs trained at a time (default: one per core, one on a GPU)")
+            sub.add_argument("--jobs", type=int, help="runs trained, or notebooks run, at a time (default: one per core; on a GPU one run)")
             sub.add_argument("--threads", type=int, help="threads of each (default: 1)")
             sub.add_argument("--save-every", type=positive, default=SECONDS, metavar="SECONDS",
                              help=f"seconds between two saves of an unfinished run (default: {SECONDS})")
@@ -78,6 +78,7 @@ def parser():
                   "notebooks 01 --profile smoke")
     sub.add_argument("notebook", nargs="*", help="beginnings of names, such as 01 (default: all)")
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose runs (default: cpu)")
+    sub.add_argument("--jobs", type=int, help="notebooks run at a time (default: one per core)")
     sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
                      help="a notebook's parameter")
     sub = command("site", commands.command_site, "the notebooks as web pages, to be read without Jupyter",

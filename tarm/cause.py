@@ -15,7 +15,9 @@ from .statistics import exact_test, holm, share_interval
 from .store import scores
 from .studies import ALL, LEARNED, SHARE, SMALL, TRM, jobs
 
-# Named before the runs, each against the published model, on copy and reverse, seeds 0 to 9; Holm-corrected.
+SEEDS = range(10)        # of the cross
+FRESH = range(10, 15)    # on which its contrasts are tried again
+# Named before the runs, each against the published model, on copy and reverse, SEEDS; Holm-corrected.
 CONTRASTS = {
     "gradient through all passes": ALL,
     "post-norm and unit scale": {"norm": "post", "scale": "unit"},

@@ -67,4 +67,5 @@ def evaluation_flop(run, schedule):
     """FLOP of all evaluations of a run, seen and unseen problems, where no draft helps."""
     lengths = [length for step in range(1, run.training_steps + 1)
                for length in schedule.lengths_at(step, run.training_steps)]
-    return sum(decoding_flop(run, length, 2 * schedule.problems) for length in lengths)
+    others = decoding_flop(run, run.length, 2 * schedule.problems) * sum(schedule.other_steps) / run.steps
+    return sum(decoding_flop(run, length, 2 * schedule.problems) for length in lengths) + others

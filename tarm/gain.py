@@ -3,9 +3,11 @@
 A *cell* is a model with a number of passes: "Universal Transformer, 12 passes".
 """
 
+from typing import Callable, NamedTuple
+
 import pandas as pd
 
-from .evaluation import character_accuracy
+from .evaluation import Score, character_accuracy, latest_accuracy
 from .ladder import LADDER
 from .runs import run_from
 from .store import scores
@@ -20,11 +22,12 @@ AXES = {
 
 
 def label(run):
-    """The model of a run, as figures name it: "AR-TRM", "cured AR-TRM, window all"."""
+    """The model of a run, as figures name it: "AR-TRM", "cured AR-TRM, window all". Its recipe is not part of it."""
     parts = [("cured " if (run.norm, run.scale) == ("post", "unit") else "") + LADDER[run.rung].short]
     if LADDER[run.rung].model.nested and run.window != "cycle":
         parts.append(f"window {run.window}")
-    return ", ".join(parts + (["deep supervision"] if run.supervision == "steps" else []))
+    deep = ["deep supervision"] if run.supervision == "steps" else []
+    return ", ".join(parts + deep + (["trained halting"] if run.halting_head == "trained" else []))
 
 
 def trajectories(records, runs):
@@ -44,6 +47,27 @@ def trajectories(records, runs):
             rows.append({"model": label(run), "rung": run.rung, "passes": run.budget, "seed": run.seed, "step": step,
                          "accuracy": accuracy} | spent)
     return pd.DataFrame(rows)
+
+
+def at_other_depths(records, runs):
+    """What those records that belong to `runs` (hashes) got right in the end with other numbers of block passes than they
+    were trained with, greedy and unseen, at the training length.
+
+    One row per run and number of passes, its own among them: model, rung, trained (passes), passes, seed, accuracy.
+    """
+    rows = []
+    for record in records:
+        others = record.get("other_steps", [])
+        if record["run"] not in runs or not others:
+            continue
+        run = run_from(record["configuration"])
+        by_steps = {run.steps: latest_accuracy(scores(record), run.length)}
+        for steps in sorted({each["steps"] for each in others}):
+            found = [Score(**{name: value for name, value in each.items() if name != "steps"}) for each in others if each["steps"] == steps]
+            by_steps[steps] = character_accuracy(found, run.length)
+        rows += [{"model": label(run), "rung": run.rung, "trained": run.budget, "passes": steps * run.budget // run.steps,
+                  "seed": run.seed, "accuracy": accuracy} for steps, accuracy in sorted(by_steps.items())]
+    return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "accuracy"])
 
 
 def at_the_end(trajectories):
@@ -75,3 +99,58 @@ def ranking(trajectories, threshold):
         cells = cells.reset_index().sort_values(["spent", "accuracy"], ascending=[True, False], kind="stable")
         parts.append(cells.assign(axis=axis, place=range(1, len(cells) + 1)))
     return pd.concat(parts, ignore_index=True)
+
+
+THRESHOLD = 0.75  # of the characters: with it cells are ranked; chosen before the runs
+FEW = (3, 4)      # passes; Dual UT takes 4 for 3
+
+
+class Tables(NamedTuple):
+    """What the predictions are about: `at_the_end` and `ranking` of one study, and its `at_other_depths`."""
+
+    ends: pd.DataFrame
+    ranking: pd.DataFrame
+    depths: pd.DataFrame
+
+    def mean(self, model, passes):
+        here = self.ends[(self.ends["model"] == model) & self.ends["passes"].isin(passes)]
+        return here["accuracy"].mean()
+
+    def cheapest(self, axis):
+        return self.ranking[(self.ranking["axis"] == axis) & (self.ranking["place"] == 1)].iloc[0]
+
+    def changed(self, model, trained, passes):
+        """What running other passes than it was trained with adds to a model's mean accuracy."""
+        here = self.depths[(self.depths["model"] == model) & (self.depths["trained"] == trained)]
+        mean = here.groupby("passes")["accuracy"].mean()
+        return mean[passes] - mean[trained]
+
+
+class Prediction(NamedTuple):
+    """What the study `depth_small` will show. Written down before its runs, from the recurrence of the streams and from
+    single runs at other sizes."""
+
+    text: str
+    holds: Callable
+
+
+CURED = "cured AR-TRM"
+PREDICTIONS = (
+    Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.cheapest("training FLOP")["passes"] in FEW),
+    Prediction("on training steps the cheapest cell has 6 passes or fewer", lambda t: t.cheapest("training steps")["passes"] <= 6),
+    Prediction("the cell that ends highest has 12 passes or fewer",
+               lambda t: t.ends.groupby(["model", "passes"])["accuracy"].mean().idxmax()[1] <= 12),
+    Prediction("the published AR-TRM of 24 passes ends below 30 %", lambda t: t.mean("AR-TRM", [24]) < 0.3),
+    Prediction("under the published window the cured AR-TRM ends no higher with 24 passes than with 3",
+               lambda t: t.mean(CURED, [24]) <= t.mean(CURED, FEW)),
+    Prediction("with 24 passes it ends higher with the whole gradient than under the published window",
+               lambda t: t.mean(f"{CURED}, window all", [24]) > t.mean(CURED, [24])),
+    Prediction("trained with 12 passes and run with 24, it keeps its accuracy within 5 points: it is near its fixed point",
+               lambda t: abs(t.changed(CURED, 12, 24)) <= 0.05),
+    Prediction("trained with 12 and run with 6, it loses at most 10 points", lambda t: t.changed(CURED, 12, 6) >= -0.1),
+)
+
+
+def against_predictions(tables):
+    """PREDICTIONS beside what came out: prediction, held."""
+    return pd.DataFrame([(each.text, bool(each.holds(tables))) for each in PREDICTIONS], columns=["prediction", "held"])

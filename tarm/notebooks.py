@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import multiprocessing
+import os
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nbformat
 import papermill
 
+from .architecture import at_least
 from .store import PROJECT
 
 NOTEBOOKS = PROJECT / "notebooks"
@@ -66,13 +70,16 @@ def run_notebook(notebook, parameters, folder, files=()):
     return True
 
 
-def run_all(profile, device, store, chosen=(), parameters=None):
-    """Run the notebooks, each with those of its parameters that are given; yields (path, was it run?).
+def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
+    """Run the notebooks, each with those of its parameters that are given; yields (path, was it run?), in order.
 
     profile, device, data (the store's folder) and figures (where they go) are passed to every
-    notebook that has them; `parameters` come on top. chosen: beginnings of names, default all.
+    notebook that has them; `parameters` come on top. chosen: beginnings of names, default all. workers: how many run at a
+    time (default: one per core; they read what is there, and none waits for another's figures).
     Raises ValueError for a name or parameter that no notebook has, before any of them runs.
     """
+    if workers is not None:
+        at_least(1, "jobs", workers)
     root = store.root.resolve()
     every = numbered()
     if unmatched := [name for name in chosen if not any(path.name.startswith(name) for path in every)]:
@@ -86,6 +93,14 @@ def run_all(profile, device, store, chosen=(), parameters=None):
         raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
                          f"there are {', '.join(sorted(set().union(*known.values())))}")
     files = [*Path(__file__).parent.rglob("*.py"), *root.glob("results.csv")]
-    for path in every:
-        own = {name: value for name, value in given.items() if name in known[path]}
-        yield path, run_notebook(path, own, root / "notebooks" / profile, files)
+    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(every)), multiprocessing.get_context("spawn")) as pool:
+        running = [pool.submit(run_notebook, path, {name: value for name, value in given.items() if name in known[path]},
+                               root / "notebooks" / profile, files) for path in every]
+        try:
+            for path, future in zip(every, running):
+                yield path, future.result()
+        except BaseException:  # begin no other, and do not wait for those that run: their kernels end with them
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise

@@ -98,13 +98,15 @@ class Schedule:
 
     every: training steps between evaluations; the last step is always one. lengths: operand
     lengths evaluated each time. final_lengths: those evaluated at the last step only.
-    problems: how many per length, seen and unseen each.
+    problems: how many per length, seen and unseen each. other_steps: of the recurrence; the last
+    evaluation at the training length is taken again with each of these in place of the trained number.
     """
 
     every: int
     lengths: tuple
     final_lengths: tuple = ()
     problems: int = 100
+    other_steps: tuple = ()
 
     def lengths_at(self, step, last):
         """The lengths to evaluate after this step; none where it is not time."""

@@ -85,7 +85,8 @@ class Store:
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "diverged_at": result.diverged_at, "ledger": result.ledger,
             "losses": [float(f"{loss:.5g}") if math.isfinite(loss) else None for loss in result.losses],
-            "evaluations": [score._asdict() for score in result.scores]}
+            "evaluations": [score._asdict() for score in result.scores],
+            "other_steps": [{"steps": steps} | score._asdict() for steps, found in result.other_steps.items() for score in found]}
         with written_whole(self.record_path(run.hash)) as part:
             lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
             part.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8", newline="\n")

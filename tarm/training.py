@@ -10,6 +10,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from .evaluation import evaluate, evaluation_problems, latest_accuracy
+from .ladder import LADDER
 from .ledger import Ledger, PassCounter
 from .memory import forget_peak, peak
 from .runs import BETAS
@@ -25,13 +26,15 @@ class Stopped(Exception):
 
 class Result(NamedTuple):
     """A trained model and what was measured on the way; diverged_at: the first training step
-    whose loss was not a finite number, or None."""
+    whose loss was not a finite number, or None. other_steps: {steps of the recurrence: Scores}, of the trained model run
+    for another number of them than it was trained with."""
 
     model: torch.nn.Module
     losses: list
     scores: list
     ledger: dict
     diverged_at: int | None
+    other_steps: dict
 
 
 class Progress:
@@ -127,8 +130,12 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
                 keeper.visit(now)
 
     report(now.step, now.losses[-1], accuracy)
+    began = time.perf_counter()
+    others = {} if diverged_at else {steps: evaluate(now.model, problems[run.length], run.length, now.step, run.seed, steps)
+                                     for steps in schedule.other_steps}
+    now.measured["evaluation_seconds"] += time.perf_counter() - began
     now.look_at_memory()
-    return Result(now.model.eval(), now.losses, now.scores, now.ledger.summary() | now.measured, diverged_at)
+    return Result(now.model.eval(), now.losses, now.scores, now.ledger.summary() | now.measured, diverged_at, others)
 
 
 @contextlib.contextmanager
@@ -145,7 +152,14 @@ def learned(run, accuracy):
 
 
 def check_room(run, schedule):
-    """Raise ValueError, before anything is trained, where an evaluated length does not fit the context."""
+    """Raise ValueError, before anything is trained, where an evaluated length does not fit the context, or a model cannot
+    run the other numbers of steps that are to be evaluated."""
+    if schedule.other_steps and run.length not in schedule.lengths_at(run.training_steps, run.training_steps):
+        raise ValueError(f"other_steps={schedule.other_steps} are evaluated at the training length, {run.length}, "
+                         f"which is not among the lengths {schedule.lengths}: add it")
+    if set(schedule.other_steps) - {run.steps} and not LADDER[run.rung].model.tied:
+        raise ValueError(f"other_steps={schedule.other_steps}: {run.rung} has a block for each of its {run.steps} steps and "
+                         f"cannot run others; leave them out")
     for length in (run.length, *schedule.lengths, *schedule.final_lengths):
         tokens, _ = TASKS[run.task].problems(1, length, stream(0, "room")).batch()
         if tokens.shape[1] > run.context:

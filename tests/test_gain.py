@@ -3,20 +3,22 @@
 from dataclasses import asdict
 from math import inf, isnan
 
+import pandas as pd
 import pytest
 
-from tarm import gain
+from tarm import gain, gain_figures
 from tarm.evaluation import Score
 from tarm.runs import Run
 
 FIELDS = {"task": "addition", "length": 3, "width": 16, "heads": 2, "context": 32, "training_steps": 4}
 
 
-def record(run, right, executed, backward):
-    """A record of four training steps, evaluated after 2 and 4, with so many of 10 problems right."""
+def record(run, right, executed, backward, others=()):
+    """A record of four training steps, evaluated after 2 and 4, with so many of 10 problems right; others: {steps: right}."""
     scores = [Score(step, 3, "unseen", "greedy", 10, [k] * 4, k)._asdict() for step, k in zip((2, 4), right)]
     ledger = {"executed_passes": executed, "backward_passes": backward, "training_flop": 4000 * (executed + 2 * backward)}
-    return {"run": run.hash, "configuration": asdict(run), "evaluations": scores, "ledger": ledger, "losses": [1.0] * 4}
+    return {"run": run.hash, "configuration": asdict(run), "evaluations": scores, "ledger": ledger, "losses": [1.0] * 4,
+            "other_steps": [{"steps": steps, **Score(4, 3, "unseen", "greedy", 10, [k] * 4, k)._asdict()} for steps, k in others]}
 
 
 DENSE, CURED = Run(rung="dense", budget=6, **FIELDS), Run(rung="ar_trm", budget=6, norm="post", scale="unit", **FIELDS)
@@ -63,3 +65,47 @@ def test_the_ranking_takes_medians_and_puts_last_what_never_got_there(trajectori
                                             "cured AR-TRM, deep supervision")])
 def test_labels(fields, label):
     assert gain.label(Run(rung="ar_trm", task="copy", **fields)) == label
+
+
+@pytest.fixture
+def depths():
+    """The cured model of 6 passes, tried with 12 and 24; one of 12, tried with 6."""
+    deep = Run(rung="ar_trm", budget=12, norm="post", scale="unit", **FIELDS)
+    records = [record(CURED, (6, 9), 6.0, 3, [(4, 2), (2, 5)]), record(deep, (1, 7), 12.0, 3, [(1, 1)]), RECORDS[0]]
+    return gain.at_other_depths(records, {record["run"] for record in records})
+
+
+def test_other_depths_are_counted_in_passes_the_trained_one_among_them(depths):
+    assert depths[["trained", "passes", "accuracy"]].values.tolist() == [
+        [6, 6, 0.9], [6, 12, 0.5], [6, 24, 0.2], [12, 6, 0.1], [12, 12, 0.7]]
+    assert set(depths["model"]) == {"cured AR-TRM"}
+
+
+def test_the_figures_show_what_the_tables_hold(trajectories, depths):
+    left, right = gain_figures.by_passes(gain.at_the_end(trajectories), {"flat": ["Dense"], "two": ["cured AR-TRM"]}, 0.1, "a note").axes
+    assert [list(line.get_ydata()) for line in right.lines[1:]] == [[pytest.approx(0.65)], [0.9, 0.4]]
+    assert [text.get_text() for text in left.texts] == ["Dense"]
+
+    ranking = gain.ranking(trajectories, 0.3)
+    figure = gain_figures.ranks(ranking, 0.3, "a note")
+    assert [ax.get_title() for ax in figure.axes] == list(gain.AXES)
+    drawn = {(line.get_xdata()[0], line.get_markerfacecolor() != "none") for line in figure.axes[0].lines}
+    assert drawn == {(2, True), (3, False)}
+    nobody = gain.ranking(trajectories, 0.95)
+    assert not any(ax.lines for ax in gain_figures.ranks(nobody, 0.95).axes)
+
+    ax, = gain_figures.other_depths(depths, 0.1, "a note").axes
+    own, six = ax.lines[0], ax.lines[1]
+    assert list(own.get_ydata()) == [0.9, 0.7] and list(six.get_ydata()) == [0.9, 0.5, 0.2]
+
+
+def test_predictions_are_held_against_the_tables():
+    """Invented: the cured model is right in 80 % with 3 passes and 60 % with 24, 70 % with 24 and the whole gradient."""
+    cells = [("cured AR-TRM", 3, 0.8, 100), ("cured AR-TRM", 24, 0.6, 800), ("cured AR-TRM, window all", 24, 0.7, 900), ("AR-TRM", 24, 0.4, inf)]
+    ends = pd.DataFrame([(model, passes, accuracy) for model, passes, accuracy, _ in cells], columns=["model", "passes", "accuracy"])
+    ranking = pd.DataFrame([(axis, model, passes, i) for axis in gain.AXES for i, (model, passes, _, _) in enumerate(cells, 1)],
+                           columns=["axis", "model", "passes", "place"])
+    depths = pd.DataFrame([("cured AR-TRM", 12, passes, accuracy) for passes, accuracy in ((6, 0.5), (12, 0.7), (24, 0.72))],
+                          columns=["model", "trained", "passes", "accuracy"])
+    held = gain.against_predictions(gain.Tables(ends, ranking, depths))["held"].tolist()
+    assert held == [True, True, True, False, True, True, True, False]

@@ -1,6 +1,7 @@
 """The benchmark's opponent computes the very same thing, only slower; and FLOP are counted right."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -115,3 +116,5 @@ def test_flop_by_hand():
     assert decoding_flop(run_of("dense"), 3, 10) == 10 * (12 + 2 * 3) * 24 * per_pass
     twice_and_once_more = Schedule(100, (3,), problems=5)  # after 100, 200 and 250 steps; seen and unseen
     assert evaluation_flop(run_of("dense", training_steps=250), twice_and_once_more) == 3 * 10 * 18 * 24 * per_pass
+    half_and_twice = replace(twice_and_once_more, other_steps=(12, 48))  # of 24 steps, once each in the end
+    assert evaluation_flop(run_of("iterative", training_steps=250), half_and_twice) == (3 + 2.5) * 10 * 18 * 24 * per_pass

@@ -8,7 +8,7 @@ from tarm.studies import CURED, STUDIES, jobs, multiples, place
 COUNTS = {"main": 7 * 3, "compute": 7 * 2 * 2, "width": 7 * 4, "training_length": 7 * 5 * 4, "structure": 2 * 7 * 4,
           "cause": 7, "precision": 4, "depth": 7 + 6 + 5, "refinement": 6, "three_passes": 4, "structure_cured": 3 * 6,
           "refinement_rest": 3, "depth_rest": 3, "headline": 6, "cause_reverse": 7 + 4, "training_length_cured": 8 * 3 * 4,
-          "cross": 2 * 3 * 2 * 2, "controls": 28 + 5, "depth_small": 8 + 10 + 13 + 13}
+          "cross": 2 * 3 * 2 * 2, "controls": 28 + 5, "depth_small": 8 + 10 + 14 + 14, "tune_form": 8 * 4}
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -46,3 +46,12 @@ def test_depth_spends_three_passes_on_one_trained_cycle():
     assert {(run.rung, run.budget, run.steps) for run in shallow} == {
         ("ar_trm", 3, 1), ("universal", 3, 3), ("dense", 3, 3), ("dual_ut", 4, 2)}
     assert sum(all(getattr(run, k) == v for k, v in CURED.items()) for run in shallow) == 1
+
+
+def test_depth_tries_what_was_learned_with_other_numbers_of_passes():
+    """3 to 48 passes where whole steps make them, its own left out; not for a block per step."""
+    by_run = {(job.run.rung, job.run.norm, job.run.window, job.run.supervision, job.run.budget): job for job in jobs("cpu", "depth_small")}
+    assert by_run["universal", "pre", "cycle", "end", 12].schedule.other_steps == (3, 4, 6, 24, 48)
+    assert by_run["dual_ut", "pre", "cycle", "end", 24].schedule.other_steps == (2, 3, 6, 24)
+    assert by_run["ar_trm", "post", "all", "end", 12].schedule.other_steps == (1, 4, 8)  # 6 passes a step
+    assert by_run["dense", "pre", "cycle", "end", 12].schedule.other_steps == ()

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from tarm import LADDER
+from tarm.evaluation import evaluate, evaluation_problems
 from tarm.runs import Run, Schedule
-from tarm.training import Progress, train
+from tarm.streams import training_stream
+from tarm.training import Progress, check_room, train
 
 
 def run_of(rung, **fields):
@@ -52,3 +54,23 @@ def test_the_truncated_rungs_build_no_graph_that_is_cut_away():
     apart from a stream or two a step."""
     short, long = (bytes_kept(run_of("ar_trm", steps=n, length=10, context=24, batch=16), False) for n in (2, 8))
     assert long < 1.2 * short
+
+
+def test_the_trained_model_is_evaluated_with_other_numbers_of_steps():
+    """Once, in the end, on the problems and with the noise of the last evaluation: its own number gives the same scores."""
+    run = run_of("ar_trm", steps=2, norm="post", scale="unit", learning_rate=1e-2)
+    plain = train(run, Schedule(2, (3,), problems=4))
+    result = train(run, Schedule(2, (3,), problems=4, other_steps=(1, 2, 3)))
+    assert result.losses == plain.losses and result.scores == plain.scores and not plain.other_steps
+    last = [score for score in result.scores if score.step == 5]
+    assert set(result.other_steps) == {1, 2, 3} and result.other_steps[2] == last
+    problems = evaluation_problems(run, 3, 4, training_stream(run.seed))
+    assert result.other_steps[1] == evaluate(result.model, problems, 3, 5, run.seed, steps=1)
+    assert result.other_steps[1] != last
+
+
+def test_other_steps_that_cannot_be_run_are_refused_before_training():
+    with pytest.raises(ValueError, match="dense has a block for each of its 24 steps .* leave them out"):
+        check_room(run_of("dense"), Schedule(2, (3,), other_steps=(12,)))
+    with pytest.raises(ValueError, match="at the training length, 3, which is not among the lengths"):
+        check_room(run_of("iterative"), Schedule(2, (2,), other_steps=(12,)))

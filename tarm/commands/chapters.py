@@ -63,15 +63,17 @@ def run_notebooks(notebooks, arguments, store):
         raise ValueError(f"parameter {wrong[0]!r} has no value: write {wrong[0]}=VALUE")
     parameters = dict(pair.split("=", 1) for pair in arguments.parameter)
     device = choose_device(arguments.device)
-    for path, ran in notebooks.run_all(arguments.profile, device, store, arguments.notebook, parameters):
+    for path, ran in notebooks.run_all(arguments.profile, device, store, arguments.notebook, parameters,
+                                       arguments.jobs):
         print(f"{path.name}: {'run' if ran else 'unchanged'}", flush=True)
 
 
 def command_test(arguments):
-    """pytest, then every notebook against the outputs it shows."""
+    """pytest, then every notebook against the outputs it shows; files side by side, a core each."""
+    beside = ["-n", "auto", "--dist", "loadfile"]
     strict = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval.cfg",
               "--nbval-cell-timeout", "300", "notebooks"]
-    for words in [], strict:
+    for words in beside, beside + strict:
         done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=PROJECT)
         if done.returncode:
             raise RuntimeError(f"pytest {' '.join(words)} ended with {done.returncode}")

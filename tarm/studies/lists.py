@@ -1,7 +1,9 @@
 """What all lists of runs are made of: a job, the models that have a name, and variants that share their fields."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
+from ..ladder import LADDER
 from ..runs import Run, Schedule
 from ..variants import NAMED
 
@@ -29,6 +31,17 @@ def rungs(*keys):
 def listed(variants, schedule, **common):
     """Jobs that share a schedule and fields, one for each variant (a dict of fields)."""
     return [Job(Run(**common | variant), schedule) for variant in variants]
+
+
+def at_other_depths(jobs, passes):
+    """The same jobs; what each has learned is evaluated in the end with other numbers of block passes as well, where its
+    weights are tied and whole steps make them."""
+    return [job._replace(schedule=replace(job.schedule, other_steps=other_steps(job.run, passes))) for job in jobs]
+
+
+def other_steps(run, passes):
+    model, per_step = LADDER[run.rung].model, run.budget // run.steps
+    return tuple(p // per_step for p in passes if p % per_step == 0 and p != run.budget) if model.tied else ()
 
 
 def multiples(length):

@@ -2,7 +2,7 @@
 
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, CURED, SIX, TRM, listed, rungs
+from .lists import ALL, CURED, SIX, TRM, at_other_depths, listed, rungs
 
 LEARNED = 0.99  # of the characters, greedy, of unseen problems: a run that is there has learned its task, and ends
 SMALL = PROFILES["cpu"]["copy"].fields | {"training_steps": 600, "stop_at": LEARNED}
@@ -36,15 +36,18 @@ def controls(profile, seed):
 
 
 def depth_small(profile, seed):
-    """Addition of three digits with 3, 6, 12 and 24 passes: every rung, and rung 7 under three windows and two norms."""
+    """Addition of three digits with 3, 6, 12 and 24 passes: every rung, and rung 7 under three windows and two norms; what
+    each has learned is tried with half of the passes it was trained with, with twice as many, and so on."""
     flat = rungs("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut")
     shallow = [rung | {"outer": 1} for rung in (SIX, TRM, CURED)]  # N = H = 1, where all windows are one
+    deep = [CURED | {"supervision": "steps"}, CURED | {"supervision": "steps", "halting_head": "trained"}]
     whole = [cure | {"window": window} for cure in (TRM, CURED) for window in ("cycle", "step", "all")]
     by_budget = {3: [*(rung for rung in flat if rung["rung"] not in ("dual_ut", "dual_nested_ut")),
                      {"rung": "dual_ut", "budget": 4}, *shallow],
                  6: [*flat, *(rung for rung in whole if rung["window"] != "step")],  # N = 1, where step is nearly all
-                 12: [*flat, *whole, CURED | {"supervision": "steps"}],
-                 24: [*flat, *whole, CURED | {"supervision": "steps"}]}
+                 12: [*flat, *whole, *deep],
+                 24: [*flat, *whole, *deep]}
     setting = PROFILES["cpu"]["addition"]
-    return [job for budget, variants in by_budget.items()
-            for job in listed(variants, setting.schedule, **setting.fields | {"task": "addition", "budget": budget, "seed": seed})]
+    return [job for budget, variants in by_budget.items() for job in at_other_depths(
+        listed(variants, setting.schedule, **setting.fields | {"task": "addition", "budget": budget, "seed": seed}),
+        (3, 4, 6, 12, 24, 48))]

@@ -1,0 +1,114 @@
+"""Figures on whether a model that learns gains anything from more passes; each takes a table of `tarm.gain`, returns a Figure."""
+
+import matplotlib
+
+from .drawing import CHANCE, label_lines, new, percent, stop_axis, styled
+from .ladder import LADDER
+
+CURED = "#6a3d9a"  # no rung has this colour: the cured model stands outside the ladder
+DASHES = {"window step": (0, (4, 1.5)), "window all": (0, (1, 1)), "deep supervision": (0, (4, 1, 1, 1)),
+          "trained halting": (0, (6, 1, 1, 1, 1, 1))}
+MARKS = {3: "o", 4: "o", 6: "s", 12: "^", 24: "D", 48: "v"}  # by passes; Dual UT takes 4 for 3
+
+
+def style_of(model, rung):
+    """(colour, dashes) of a model as `tarm.gain.label` names it."""
+    dashes = next((dash for part, dash in reversed(DASHES.items()) if part in model), "-")
+    return CURED if model.startswith("cured") else LADDER[rung].colour, dashes
+
+
+def passes_axis(ax, ticks):
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+
+
+@styled
+def by_passes(ends, panels, chance, note=""):
+    """What is right in the end over the number of passes, a line per model through the means, a dot per seed.
+
+    One row per run: model, rung, passes, accuracy. panels: {title: models}; chance: a level, dashed.
+    """
+    figure, axes = new(4.0, 1, len(panels), note, sharey=True)
+    axes[0].set_ylabel("characters right, %")
+    for ax, (title, models) in zip(axes, panels.items()):
+        passes_axis(ax, (3, 6, 12, 24))
+        percent(ax.yaxis, ylim=(0, 1.04), title=title, xlabel="block passes")
+        ax.axhline(chance, 0, 0.66, **CHANCE)
+        names = []
+        for model in models:
+            here = ends[ends["model"] == model]
+            colour, dashes = style_of(model, here["rung"].iloc[0])
+            mean = here.groupby("passes")["accuracy"].mean()
+            ax.plot(mean.index, mean, linestyle=dashes, color=colour, linewidth=1.6)
+            ax.plot(here["passes"], here["accuracy"], linestyle="", marker="o", markersize=3, color=colour, alpha=0.55)
+            names.append((mean.index[-1], mean.iloc[-1], model, colour))
+        label_lines(ax, names, 16)
+        stop_axis(ax, 2.8, 24.5, 95)
+    return figure
+
+
+@styled
+def ranks(ranking, threshold, note=""):
+    """What each model at each number of passes had spent until it first got `threshold` right, an axis a panel.
+
+    One row per axis, model and passes, as `tarm.gain.ranking` gives them. Only cells of which more than half of the
+    runs came so far have a mark; a model without a mark at some number of passes never got there with it. The marks of the
+    cheapest cell of a panel are filled.
+    """
+    there = ranking[ranking["spent"] < float("inf")]
+    order = list(dict.fromkeys(ranking[ranking["axis"] == "training FLOP"].sort_values("place")["model"]))
+    figure, axes = new(0.3 * len(order) + 1.5, 1, ranking["axis"].nunique(), note, sharey=True)
+    for ax, (axis, here) in zip(axes, ranking.groupby("axis", sort=False)):
+        spent = here[here["spent"] < float("inf")]
+        for row in spent.itertuples():
+            colour, _ = style_of(row.model, row.rung)
+            ax.plot(row.spent, -order.index(row.model), MARKS[row.passes], color=colour, markersize=6, markeredgewidth=1.2,
+                    markerfacecolor=colour if row.place == here["place"].min() else "none", clip_on=False)
+        ax.set(xscale="log", title=axis, ylim=(-len(order) + 0.5, 0.5))
+        ax.grid(axis="y", color="#eeeeee")
+        ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(base=10, subs=(1, 2, 5), numticks=4))
+        ax.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        ax.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
+    axes[0].set_yticks([-i for i in range(len(order))], order, fontsize=8.5)
+    handles = [matplotlib.lines.Line2D([], [], linestyle="", marker=MARKS[passes], color="#444444", markerfacecolor="none",
+                                       label=f"{passes} passes") for passes in (3, 6, 12, 24) if passes in set(there["passes"])]
+    figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def _short(value):
+    """A tick: 400, 20 k, 5 T."""
+    for size, letter in (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"):
+        if value >= size:
+            return f"{value / size:g} {letter}"
+    return f"{value:g}"
+
+
+@styled
+def other_depths(points, chance, note=""):
+    """A panel per model: what is right with another number of passes than it was trained with, a line for each that it was
+    trained with (whose own number is the filled mark); the grey line joins the models trained with each number.
+
+    One row per run: model, rung, trained, passes, accuracy.
+    """
+    models = list(dict.fromkeys(points["model"]))
+    figure, axes = new(3.3, 1, len(models), note, sharey=True)
+    axes[0].set_ylabel("characters right, %")
+    shades = {3: "#bdd7e7", 4: "#bdd7e7", 6: "#6baed6", 12: "#2171b5", 24: "#08306b"}
+    for ax, model in zip(axes, models):
+        here = points[points["model"] == model]
+        mean = here.groupby(["trained", "passes"])["accuracy"].mean()
+        own = mean[[trained == passes for trained, passes in mean.index]].droplevel("trained")
+        ax.plot(own.index, own, color="#bbbbbb", linewidth=4, alpha=0.6, zorder=0.5)
+        for trained, line in mean.groupby(level="trained"):
+            line = line.droplevel("trained")
+            ax.plot(line.index, line, "-o", color=shades[trained], markersize=4, markerfacecolor="white", linewidth=1.4,
+                    label=f"trained with {trained}")
+            ax.plot(trained, line[trained], "o", color=shades[trained], markersize=6)
+        passes_axis(ax, (3, 6, 12, 24, 48))
+        ax.axhline(chance, **CHANCE)
+        percent(ax.yaxis, ylim=(0, 1.04), title=model, xlabel="passes run")
+    handles, labels = max((ax.get_legend_handles_labels() for ax in axes), key=lambda found: len(found[0]))
+    figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    return figure
