@@ -8,7 +8,8 @@ import torch
 
 from tarm import LADDER, bench
 from tarm.__main__ import main
-from tarm.bench import Bench, Row, machine, measure
+from tarm.bench import Bench, Row, machine, measure, tried
+from tarm.block import Attention, Dropout
 from tarm.estimate import evaluation_flop, step_flop
 from tarm.runs import Run
 from tarm.store import COMMITTED
@@ -30,6 +31,22 @@ def test_every_ratio_is_of_the_times_beside_it():
     over_lengths = rows["part"].str.startswith("evaluation, published /")
     assert over_lengths.sum() == 2 * len(LADDER) and (rows["over"] == "lengths").equals(over_lengths)
     assert rows["pairs"].equals(1 + over_lengths.astype(int))  # the smoke profile has two lengths
+
+
+def test_what_was_dropped_computes_the_same(monkeypatch):
+    """Attention and dropout as tried give, without dropout and on average, what tarm's give; a ratio for each of them."""
+    torch.manual_seed(0)
+    ours, theirs = (kind(16, 2, Dropout(0.0)) for kind in (Attention, tried.TorchAttention))
+    theirs.load_state_dict(ours.state_dict())
+    h = torch.randn(3, 5, 16)
+    assert torch.allclose(ours(h), theirs(h), atol=1e-6)
+    kept = tried.KeepMask.apply(ones := torch.ones(200, 200, requires_grad=True), 0.25)
+    assert kept.unique().tolist() == pytest.approx([0, 1 / 0.75]) and kept.mean().item() == pytest.approx(1, abs=0.02)
+    kept.sum().backward()
+    assert ones.grad.equal(kept.detach())
+    monkeypatch.setattr(tried, "SIZES", ((16, 2),))
+    rows = measure(QUICK, only="dropped")
+    assert len(rows) == 6 and all(row.part.startswith("dropped, ") and row.low > 0 for row in rows)
 
 
 def test_growth_is_measured_beside_the_peak():

@@ -9,8 +9,9 @@ from ..architecture import at_least, choose
 from .machine import at_a_time, growth, matmul, memory, studies
 from .ratios import caching, choices, evaluation, steps
 from .rounds import Bench, Row
+from .tried import dropped
 
-PARTS = (matmul, steps, evaluation, caching, choices, growth, at_a_time, memory, studies)
+PARTS = (matmul, steps, evaluation, caching, choices, dropped, growth, at_a_time, memory, studies)
 
 
 def measure(bench, threads=1, only=None, report=lambda row: None):
