@@ -1,8 +1,10 @@
 """Figures on whether a model that learns gains anything from more passes; each takes a table of `tarm.gain`, returns a Figure."""
 
+import textwrap
+
 import matplotlib
 
-from .drawing import CHANCE, label_lines, new, percent, stop_axis, styled
+from .drawing import CHANCE, new, percent, stop_axis, styled
 from .ladder import LADDER
 
 CURED = "#6a3d9a"  # no rung has this colour: the cured model stands outside the ladder
@@ -35,15 +37,16 @@ def by_passes(ends, panels, chance, note=""):
         passes_axis(ax, (3, 6, 12, 24))
         percent(ax.yaxis, ylim=(0, 1.04), title=title, xlabel="block passes")
         ax.axhline(chance, 0, 0.66, **CHANCE)
-        names = []
         for model in models:
             here = ends[ends["model"] == model]
             colour, dashes = style_of(model, here["rung"].iloc[0])
             mean = here.groupby("passes")["accuracy"].mean()
-            ax.plot(mean.index, mean, linestyle=dashes, color=colour, linewidth=1.6)
+            ax.plot(mean.index, mean, linestyle=dashes, color=colour, linewidth=1.6, label=textwrap.fill(model, 18))
             ax.plot(here["passes"], here["accuracy"], linestyle="", marker="o", markersize=3, color=colour, alpha=0.55)
-            names.append((mean.index[-1], mean.iloc[-1], model, colour))
-        label_lines(ax, names, 16)
+        handles, names = ax.get_legend_handles_labels()
+        high_first = sorted(range(len(names)), key=lambda i: -handles[i].get_ydata()[-1])
+        ax.legend([handles[i] for i in high_first], [names[i] for i in high_first], loc="upper left", bbox_to_anchor=(0.62, 1.0),
+                  frameon=False, fontsize=8.5, handlelength=2.2)
         stop_axis(ax, 2.8, 24.5, 95)
     return figure
 
@@ -58,19 +61,19 @@ def ranks(ranking, threshold, note=""):
     """
     there = ranking[ranking["spent"] < float("inf")]
     order = list(dict.fromkeys(ranking[ranking["axis"] == "training FLOP"].sort_values("place")["model"]))
-    figure, axes = new(0.3 * len(order) + 1.5, 1, ranking["axis"].nunique(), note, sharey=True)
+    figure, axes = new(0.36 * len(order) + 1.6, 1, ranking["axis"].nunique(), note, sharey=True)
     for ax, (axis, here) in zip(axes, ranking.groupby("axis", sort=False)):
         spent = here[here["spent"] < float("inf")]
         for row in spent.itertuples():
             colour, _ = style_of(row.model, row.rung)
             ax.plot(row.spent, -order.index(row.model), MARKS[row.passes], color=colour, markersize=6, markeredgewidth=1.2,
                     markerfacecolor=colour if row.place == here["place"].min() else "none", clip_on=False)
-        ax.set(xscale="log", title=axis, ylim=(-len(order) + 0.5, 0.5))
+        ax.set(title=axis.replace(" ", "\n"), ylim=(-len(order) + 0.5, 0.5))
+        ax.set_xlim(0)
         ax.grid(axis="y", color="#eeeeee")
-        ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(base=10, subs=(1, 2, 5), numticks=4))
-        ax.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(3))
         ax.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
-    axes[0].set_yticks([-i for i in range(len(order))], order, fontsize=8.5)
+    axes[0].set_yticks([-i for i in range(len(order))], [textwrap.fill(model, 24) for model in order], fontsize=8.5)
     handles = [matplotlib.lines.Line2D([], [], linestyle="", marker=MARKS[passes], color="#444444", markerfacecolor="none",
                                        label=f"{passes} passes") for passes in (3, 6, 12, 24) if passes in set(there["passes"])]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
@@ -108,7 +111,7 @@ def other_depths(points, chance, note=""):
             ax.plot(trained, line[trained], "o", color=shades[trained], markersize=6)
         passes_axis(ax, (3, 6, 12, 24, 48))
         ax.axhline(chance, **CHANCE)
-        percent(ax.yaxis, ylim=(0, 1.04), title=model, xlabel="passes run")
+        percent(ax.yaxis, ylim=(0, 1.04), title=textwrap.fill(model, 14), xlabel="passes run")
     handles, labels = max((ax.get_legend_handles_labels() for ax in axes), key=lambda found: len(found[0]))
     figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
     return figure

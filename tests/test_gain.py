@@ -84,11 +84,11 @@ def test_other_depths_are_counted_in_passes_the_trained_one_among_them(depths):
 def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     left, right = gain_figures.by_passes(gain.at_the_end(trajectories), {"flat": ["Dense"], "two": ["cured AR-TRM"]}, 0.1, "a note").axes
     assert [list(line.get_ydata()) for line in right.lines[1:]] == [[pytest.approx(0.65)], [0.9, 0.4]]
-    assert [text.get_text() for text in left.texts] == ["Dense"]
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["Dense"]
 
     ranking = gain.ranking(trajectories, 0.3)
     figure = gain_figures.ranks(ranking, 0.3, "a note")
-    assert [ax.get_title() for ax in figure.axes] == list(gain.AXES)
+    assert [ax.get_title().replace("\n", " ") for ax in figure.axes] == list(gain.AXES)
     drawn = {(line.get_xdata()[0], line.get_markerfacecolor() != "none") for line in figure.axes[0].lines}
     assert drawn == {(2, True), (3, False)}
     nobody = gain.ranking(trajectories, 0.95)

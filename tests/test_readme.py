@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tarm import LADDER, Architecture, cause
+from tarm import LADDER, Architecture, cause, gain
 from tarm.statistics import share_interval
 from tarm.store import COMMITTED, Store
-from tarm.studies import ALL, CURED
+from tarm.studies import ALL, CURED, jobs
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -36,3 +36,13 @@ def test_what_the_negative_result_depends_on_is_counted_from_the_records():
         low, high = share_interval(learned, runs)
         expected.append(f"{learned} of {runs} ({low:.0%} to {high:.0%})".replace("% to", " to").replace("%)", " %)"))
     assert shown == expected and len(expected) == 5
+
+
+def test_what_is_said_of_gains_is_counted_from_the_records():
+    """Dense with three blocks, and the best run of rung 7, on sums of three digits; both seeds."""
+    study = {job.run.hash for seed in (0, 1) for job in jobs("cpu", "depth_small", (seed,))}
+    ends = gain.at_the_end(gain.trajectories(Store(COMMITTED).records(), study))
+    dense = ends[(ends["model"] == "Dense") & (ends["passes"] == 3)]["accuracy"]
+    best = ends[ends["rung"] == "ar_trm"]["accuracy"].max()
+    assert f"got {dense.min():.0%} and {dense.max():.0%} of the characters".replace("% and", " and").replace("% of", " % of") in README
+    assert f"more than {best:.0%}".replace("%", " %") in README
