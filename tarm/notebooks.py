@@ -13,7 +13,7 @@ import nbformat
 import papermill
 
 from .architecture import at_least
-from .store import PROJECT
+from .store import COMMITTED, PROJECT
 
 NOTEBOOKS = PROJECT / "notebooks"
 
@@ -92,7 +92,7 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
     if unknown := set(parameters or {}) - set().union(*known.values()):
         raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
                          f"there are {', '.join(sorted(set().union(*known.values())))}")
-    files = [*Path(__file__).parent.rglob("*.py"), *root.glob("results.csv")]
+    files = [*Path(__file__).parent.rglob("*.py"), *root.glob("results.csv"), *COMMITTED.glob("*.csv*")]
     with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(every)), multiprocessing.get_context("spawn")) as pool:
         running = [pool.submit(run_notebook, path, {name: value for name, value in given.items() if name in known[path]},
                                root / "notebooks" / profile, files) for path in every]

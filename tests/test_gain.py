@@ -109,3 +109,8 @@ def test_predictions_are_held_against_the_tables():
                           columns=["model", "trained", "passes", "accuracy"])
     held = gain.against_predictions(gain.Tables(ends, ranking, depths))["held"].tolist()
     assert held == [True, True, True, False, True, True, True, False]
+    cells = [("AR-TRM", 24, 0.2, 800), ("cured AR-TRM", 24, 0.9, 900), ("cured AR-TRM", 3, 0.8, 1000), ("cured AR-TRM, window all", 24, 0.7, inf)]
+    ends = pd.DataFrame([(model, passes, accuracy) for model, passes, accuracy, _ in cells], columns=ends.columns)
+    ranking = ranking.assign(model=[model for model, *_ in cells] * len(gain.AXES), passes=[24, 24, 3, 24] * len(gain.AXES))
+    depths = depths.assign(accuracy=[0.65, 0.7, 0.6])
+    assert gain.against_predictions(gain.Tables(ends, ranking, depths))["held"].tolist() == [not one for one in held]
