@@ -71,7 +71,7 @@ def ranks(ranking, threshold, note=""):
         ax.set(title=axis.replace(" ", "\n"), ylim=(-len(order) + 0.5, 0.5))
         ax.set_xlim(0)
         ax.grid(axis="y", color="#eeeeee")
-        ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(3))
+        ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(2))
         ax.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
     axes[0].set_yticks([-i for i in range(len(order))], [textwrap.fill(model, 24) for model in order], fontsize=8.5)
     handles = [matplotlib.lines.Line2D([], [], linestyle="", marker=MARKS[passes], color="#444444", markerfacecolor="none",
