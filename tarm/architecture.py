@@ -7,11 +7,12 @@ import torch
 from .block import DROPOUT_STREAMS, NORMS
 from .budget import PUBLISHED_BUDGET, passes_per_step, steps_for
 from .ladder import LADDER, WINDOWS
+from .language_model import SCALES
 from .tasks import VOCABULARY
 from .variants import FIELDS, Variation, spelt_out
 
 RESIDUALS = {"1": lambda passes: 1.0, "1/sqrt": lambda passes: passes**-0.5, "1/passes": lambda passes: 1 / passes}
-CHOICES = {"norm": NORMS, "scale": ("published", "unit"), "residual": tuple(RESIDUALS),
+CHOICES = {"norm": NORMS, "scale": tuple(SCALES), "residual": tuple(RESIDUALS),
            "precision": ("float32", "bf16"), "dropout_stream": DROPOUT_STREAMS} | FIELDS
 
 
@@ -36,7 +37,7 @@ class Architecture:
     context: int = 180             # rows of the position table
     vocabulary: int = len(VOCABULARY)
     norm: str = "pre"              # pre, post, reentry
-    scale: str = "published"       # published, unit
+    scale: str = "published"       # published, unit; input, states: unit for x alone, or (rungs 5 to 7) for y_init and z_init alone
     window: str = "cycle"          # cycle, step, all; rungs 6 and 7; or, rung 7, a number of block passes
     residual: str = "1"            # 1, 1/sqrt, 1/passes: the factor on each branch of a block, of all passes
     start: str = "y_init"          # y_init, x: where y starts, rungs 5 to 7
@@ -108,6 +109,8 @@ class Architecture:
                 holder = "dropout=0" if field.name == "dropout_stream" else "readout=mean" if averages else self.rung
                 raise ValueError(f"{field.name}={getattr(self, field.name)} has no meaning for {holder}: "
                                  f"leave it at {field.default}")
+        if self.scale in ("input", "states") and not dual:
+            raise ValueError(f"scale={self.scale} has no meaning for {self.rung}, which has no states besides its input: use unit")
         if self.norm == "reentry" and not model.tied:
             raise ValueError(f"norm=reentry has no meaning for {self.rung}, which carries no state "
                              f"round a loop: use pre or post")

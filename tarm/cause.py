@@ -13,8 +13,9 @@ from .evaluation import latest_accuracy
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
 from .store import scores
-from .studies import ALL, LEARNED, SHARE, SMALL, TRM, jobs
+from .studies import ALL, LEARNED, SHARE, SLOWER, SMALL, TRM, jobs
 
+STUDIES = ("cross", "controls", "slower", "scales")
 SEEDS = range(10)        # of the cross
 FRESH = range(10, 15)    # on which its contrasts are tried again
 # Named before the runs, each against the published model, on copy and reverse, SEEDS; Holm-corrected.
@@ -77,6 +78,25 @@ PREDICTIONS = [
     Prediction({"supervision": "steps", "halting_head": "trained"}, 0.4, 1, "as deep supervision alone"),
 ]
 
+# What was doubted once five seeds of the cross had run, and predicted before the runs of `slower` and `scales`
+DOUBTS = [
+    Prediction(SLOWER, 0, 0.2, "time and a smaller step do not bring back what the window lacks"),
+    Prediction(SLOWER | {"scale": "unit"}, 0.6, 1, "at width 384 and this rate unit scale alone was enough"),
+    Prediction(SLOWER | {"norm": "post"}, 0.6, 1, "so was post-norm alone"),
+    Prediction(SLOWER | {"norm": "reentry"}, 0.6, 1, "the same"),
+    *(Prediction(SLOWER | {"norm": norm, "scale": "unit"}, 1, 1, "enough at three times the rate") for norm in ("post", "reentry")),
+    Prediction({"outer": 1, "budget": 6, "training_steps": 2000}, 0.5, 1, "one of two runs was still rising after 600 steps"),
+    Prediction({"outer": 1, "budget": 6, "training_steps": 2000, "scale": "unit"}, 0.8, 1,
+               "a fifth of the gradient, in the right direction: as much as the cured models have"),
+    Prediction({"readout": "mean", "training_steps": 2000}, 0.8, 1, "one of two runs was still rising after 600 steps"),
+    Prediction({"scale": "input"}, 0, 0, "unit scale as a whole is not enough"),
+    Prediction({"scale": "states"}, 0, 0, "the same"),
+    *(Prediction({"norm": norm, "scale": "input"}, 0.8, 1, "share and direction are those of the cured models")
+      for norm in ("post", "reentry")),
+    *(Prediction({"norm": norm, "scale": "states"}, 0, 0.5, "the direction is right, but the share stays that of the norm alone")
+      for norm in ("post", "reentry")),
+]
+
 
 def name(run):
     """What a run changes about the small published one of its rung: "norm=post scale=unit", or "published"."""
@@ -92,9 +112,9 @@ def named(change):
 
 
 def outcomes(records):
-    """One row per run of the studies `cross` and `controls` among the records: rung, change, task, seed, learned,
+    """One row per run of the studies STUDIES among the records: rung, change, task, seed, learned,
     steps (at which it had learned, or its last), accuracy (the last: greedy, unseen)."""
-    wanted = {job.run.hash for study in ("cross", "controls") for seed in {record["configuration"]["seed"] for record in records}
+    wanted = {job.run.hash for study in STUDIES for seed in {record["configuration"]["seed"] for record in records}
               for job in jobs("cpu", study, (seed,))}
     rows = []
     for record in records:
@@ -135,11 +155,11 @@ def counted(group):
     return int(group["learned"].sum()), len(group)
 
 
-def against_predictions(outcomes):
-    """PREDICTIONS beside what came out, over both tasks: change, least, most, learned, runs, held, reason; a cell that has
+def against_predictions(outcomes, predictions=PREDICTIONS):
+    """`predictions` beside what came out, over both tasks: change, least, most, learned, runs, held, reason; a cell that has
     not been run has no row."""
     rows, here = [], outcomes[outcomes["rung"] == "ar_trm"]
-    for change, least, most, reason in PREDICTIONS:
+    for change, least, most, reason in predictions:
         learned, runs = counted(here[here["change"] == named(change)])
         if runs:
             rows.append([named(change), least, most, learned, runs, least <= learned / runs <= most, reason])

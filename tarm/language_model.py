@@ -13,6 +13,7 @@ from .streams import stream
 
 # Standard deviation at which every weight starts (arXiv 2603.08082).
 INITIAL_STD = 0.02
+SCALES = {"published": (False, False), "unit": (True, True), "input": (True, False), "states": (False, True)}  # of size 1: x? y_init, z_init?
 
 
 class Output(NamedTuple):
@@ -114,10 +115,10 @@ class LanguageModel(nn.Module):
         yield self(tokens, **options)
 
     def embed(self, tokens, before=0):
-        """Token + absolute position, x (B, T, C); with scale="unit" brought to unit variance."""
+        """Token + absolute position, x (B, T, C); with scale="unit" or "input" brought to unit variance."""
         position = torch.arange(before, before + tokens.shape[1], device=tokens.device)
         x = self.token_embedding(tokens) + self.position_embedding(position)
-        return x / (INITIAL_STD * math.sqrt(2)) if self.architecture.scale == "unit" else x
+        return x / (INITIAL_STD * math.sqrt(2)) if SCALES[self.architecture.scale][0] else x
 
     def s(self, n):
         """The step embedding (C,) of step n, counted from 0; beyond the trained steps the last one."""
@@ -147,7 +148,7 @@ class LanguageModel(nn.Module):
             elif name.endswith("bias") or layer == "q_halt":
                 p.zero_()
             else:
-                unit = name in ("y_init", "z_init") and self.architecture.scale == "unit"
+                unit = name in ("y_init", "z_init") and SCALES[self.architecture.scale][1]
                 draw = torch.randn(p.shape, generator=stream(seed, "initialisation", name))
                 p.copy_(draw if unit else INITIAL_STD * draw)
         return self

@@ -7,7 +7,7 @@ import pandas as pd
 from . import instruments, theory
 from .cause import name
 from .evaluation import evaluate, evaluation_problems, latest_accuracy
-from .language_model import INITIAL_STD
+from .language_model import INITIAL_STD, SCALES
 from .runs import Run
 from .streams import training_stream
 from .studies import CROSS, SMALL, TRM
@@ -30,7 +30,7 @@ def measured(model, tokens, targets):
 def expected(run):
     """What the linear recurrence says: expected_growth of y in a cycle, and expected_share of the gradient in the window
     (nan where the window ends within a cycle, or more than the last y is read)."""
-    size = 1.0 if run.scale == "unit" else INITIAL_STD * 2**0.5
+    size = 1.0 if SCALES[run.scale][0] else INITIAL_STD * 2**0.5
     cycles = {"cycle": 1, "step": run.outer, "all": run.steps * run.outer}.get(run.window)
     if cycles is None and int(run.window) % (run.inner + 1) == 0:
         cycles = int(run.window) // (run.inner + 1)

@@ -42,6 +42,7 @@ BAD = [
     ({"rung": "trm"}, ["rung='trm'", "ar_trm"]),
     ({"norm": "layer"}, ["norm='layer'", "pre, post, reentry"]),
     ({"scale": 2}, ["scale=2", "published, unit"]),
+    ({"rung": "universal", "scale": "states"}, ["scale=states", "universal", "use unit"]),
     ({"window": "none"}, ["window='none'", "cycle, step, all"]),
     ({"precision": "float16"}, ["precision='float16'", "float32, bf16"]),
     ({"width": 0}, ["width=0", "1 or more"]),

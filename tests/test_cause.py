@@ -66,8 +66,8 @@ def test_predictions_are_held_against_shares_and_kept_where_they_fail(outcomes):
 
 
 def test_every_cell_that_is_run_has_one_prediction():
-    run = {cause.name(job.run) for study in ("cross", "controls") for job in jobs("cpu", study) if job.run.rung == "ar_trm"}
-    predicted = [cause.named(prediction.change) for prediction in cause.PREDICTIONS]
+    run = {cause.name(job.run) for study in cause.STUDIES for job in jobs("cpu", study) if job.run.rung == "ar_trm"}
+    predicted = [cause.named(prediction.change) for prediction in cause.PREDICTIONS + cause.DOUBTS]
     assert sorted(predicted) == sorted(run)
 
 

@@ -31,9 +31,11 @@ def assert_normal(tensor, std):
 
 
 @pytest.mark.parametrize("rung", LADDER)
-@pytest.mark.parametrize("scale", ["published", "unit"])
+@pytest.mark.parametrize("scale", ["published", "unit", "input", "states"])
 def test_every_parameter_starts_as_the_paper_says(rung, scale):
-    """N(0, 0.02^2) but for norms, biases and the binary halting head; scale="unit" changes y_init and z_init only."""
+    """N(0, 0.02^2) but for norms, biases and the binary halting head; scale="unit" and "states" change y_init and z_init only."""
+    if scale in ("input", "states") and LADDER[rung].family != "dual stream":
+        pytest.skip("the rung has no states")
     model = build(rung, scale=scale, **SMALL)
     checked = set()
     for name, module in model.named_modules():
@@ -50,13 +52,13 @@ def test_every_parameter_starts_as_the_paper_says(rung, scale):
     rest = {name: p for name, p in model.named_parameters() if name not in checked}
     assert rest.keys() == ({"y_init", "z_init"} if "y" in LADDER[rung].model.streams else set())
     for p in rest.values():
-        assert_normal(p, 0.02 if scale == "published" else 1)
+        assert_normal(p, 1 if scale in ("unit", "states") else 0.02)
 
 
-@pytest.mark.parametrize("scale, expected", [("published", 0.02 * math.sqrt(2)), ("unit", 1)])
+@pytest.mark.parametrize("scale, expected", [("published", 0.02 * math.sqrt(2)), ("unit", 1), ("input", 1), ("states", 0.02 * math.sqrt(2))])
 def test_size_of_the_input(scale, expected):
     """x sums two tables of standard deviation 0.02; unit scale divides by what that makes."""
-    x = build("iterative", scale=scale, **SMALL).embed(torch.arange(14).repeat(2, 2))
+    x = build("dual_ut", scale=scale, **SMALL).embed(torch.arange(14).repeat(2, 2))
     assert x.std().item() == pytest.approx(expected, rel=0.1)
 
 

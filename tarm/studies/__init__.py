@@ -10,9 +10,9 @@ from ..tasks import TASKS
 from . import published, small, tuning, wide
 from .lists import ALL, CURED, TRM, Job, multiples
 from .published import STRUCTURES
-from .small import CROSS, DOSES, LEARNED, SHARE, SMALL
+from .small import CROSS, DOSES, LEARNED, SHARE, SLOWER, SMALL
 
-__all__ = ["ALL", "CROSS", "CURED", "DOSES", "LEARNED", "SHARE", "SMALL", "STRUCTURES", "STUDIES", "TRM", "Job", "Study", "jobs", "members", "multiples",
+__all__ = ["ALL", "CROSS", "CURED", "DOSES", "LEARNED", "SHARE", "SLOWER", "SMALL", "STRUCTURES", "STUDIES", "TRM", "Job", "Study", "jobs", "members", "multiples",
            "place"]
 
 
@@ -28,7 +28,7 @@ STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
         "paper": (published.compute, published.width, published.training_length, published.structure, wide.cause,
                   wide.precision, wide.depth, wide.refinement, wide.three_passes, wide.structure_cured, wide.refinement_rest,
                   wide.depth_rest, wide.headline, wide.cause_reverse, wide.training_length_cured),
-        "cpu": (small.cross, small.controls, small.depth_small, tuning.tune_form)}.items() for study in studies}
+        "cpu": (small.cross, small.controls, small.slower, small.scales, small.depth_small, tuning.tune_form)}.items() for study in studies}
 
 
 def jobs(profile, study="main", seeds=(0,), **filters):

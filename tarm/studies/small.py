@@ -35,6 +35,24 @@ def controls(profile, seed):
     return listed([TRM | change for change in CONTROLS] + sixes, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
 
 
+SLOWER = {"learning_rate": 3e-4, "training_steps": 2000}  # the published rate, and time for it
+LATER = [{"steps": 2, "outer": 1}, {"steps": 2, "outer": 1, "scale": "unit"}, {"readout": "mean"}]
+
+
+def slower(profile, seed):
+    """The published window of the cross at the paper's learning rate and with more training; and, with more training alone, what
+    was still learning when its time was up."""
+    return [job for task in ("copy", "reverse")
+            for job in listed(CROSS[:6], Schedule(50, (10,)), **SMALL | TRM | SLOWER | {"task": task, "seed": seed})
+            ] + listed(LATER, Schedule(50, (10,)), **SMALL | TRM | {"task": "copy", "seed": seed, "training_steps": 2000})
+
+
+def scales(profile, seed):
+    """Unit scale taken apart, on copy: that of the input alone, or that of y_init and z_init alone."""
+    return listed([{"norm": norm, "scale": scale} for norm in ("pre", "reentry", "post") for scale in ("input", "states")],
+                  SMALL_SCHEDULE, **SMALL | TRM | {"task": "copy", "seed": seed})
+
+
 def depth_small(profile, seed):
     """Addition of three digits with 3, 6, 12 and 24 passes: every rung, and rung 7 under three windows and two norms; what
     each has learned is tried with half of the passes it was trained with, with twice as many, and so on."""
