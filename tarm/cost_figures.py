@@ -37,6 +37,7 @@ def bench(rows, note=""):
         ax.set(title={"step": "training step", "evaluation": "decoding"}[part], xlabel="times as fast")
         ax.set_xlim(0)
         keep_seen_ticks(ax)
+        ax.legend(frameon=False, fontsize=9)
     step.set_yticks(list(places.values()), [LADDER[rung].short for rung in places])
     evaluation.set_yticks(list(places.values()), [])
     for name, (colour, marker, _) in ARITHMETICS.items():

@@ -173,6 +173,7 @@ def test_the_figure_of_costs_shows_the_table(costs):
         for line, name in zip(ax.lines, ("float32", "bf16")):
             assert list(line.get_xdata()) == costs[costs["part"] == f"{part}, published / {name}"]["value"].tolist()
         assert [len(lines.get_segments()) for lines in ax.collections] == [len(LADDER)] * 2
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["float32", "bf16"]
     assert list(share.lines[1].get_ydata()) == costs[costs["part"] == "share by width, bf16"]["value"].tolist()
     assert overlaps(figure) == ([], [], [])
 

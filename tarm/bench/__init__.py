@@ -6,8 +6,10 @@ Every function of PARTS measures one thing and yields Rows; `measure` runs them 
 import torch
 
 from ..architecture import at_least, choose
-from .machine import at_a_time, growth, matmul, memory, studies
-from .ratios import caching, choices, evaluation, steps
+from .alternatives import choices
+from .machine import growth, matmul, studies
+from .processes import at_a_time, memory
+from .ratios import caching, evaluation, steps
 from .rounds import Bench, Row
 from .tried import dropped
 

@@ -1,7 +1,7 @@
-"""Parts that hold one way of computing a thing against another: the published protocol's against ours, without a
-choice against with it."""
+"""Parts that hold one way of computing a thing against another: the published protocol's against ours."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -9,10 +9,9 @@ from ..decoding import generate, gumbel
 from ..estimate import step_flop
 from ..ladder import LADDER
 from ..profiles import PROFILES
-from ..published import PublishedTraining, decode_one, padded_batch, published_form
+from ..published import decode_one, published_form
 from ..tasks import TASKS
-from ..training import Progress
-from .rounds import PRECISIONS, Row, row
+from .rounds import PRECISIONS, row
 
 
 def steps(bench):
@@ -21,10 +20,9 @@ def steps(bench):
     products, flop = zip(*(bench.products(precision) for precision in PRECISIONS))
     for rung in LADDER:
         run = bench.run(rung)
-        published = PublishedTraining(bench.run(rung, **({"dropout_stream": "torch"} if run.dropout else {})), bench.device)
         ours = [function for precision, peak in zip(PRECISIONS, products)
                 for function in (bench.step(replace(run, precision=precision)), peak)]
-        times = bench.times(published.train_step, *ours)
+        times = bench.times(bench.published(rung).train_step, *ours)
         yield row("step, published", rung, [t[0] for t in times], "s")
         for i, precision in enumerate(PRECISIONS):
             seconds, beside = zip(*(t[1 + 2 * i:3 + 2 * i] for t in times))
@@ -37,43 +35,55 @@ def steps(bench):
         yield row("step, float32 / bf16", rung, [t[1] / t[3] for t in times], "ratio")
 
 
+def untrained(bench, run):
+    """A model to decode with; no draft would help it."""
+    return run.build().to(bench.device).eval()
+
+
 def decoding_problems(bench, run, length):
-    """(model, prompt, answer, noise) for `bench.problems` of one length; the model is untrained, so that no
-    draft helps."""
-    model = run.build().to(bench.device).eval()
+    """(prompt, answer, noise) of `bench.problems` additions of one length."""
     prompt, answer = TASKS[run.task].problems(bench.problems, length, torch.Generator().manual_seed(0))
     noise = gumbel((*answer.shape, run.vocabulary), torch.Generator().manual_seed(0))
-    return [part.to(bench.device) for part in (model, prompt, answer, noise)]
+    return [part.to(bench.device) for part in (prompt, answer, noise)]
 
 
 def evaluation(bench):
-    """Sampling the answers of all lengths: published, a problem at a time, over ours, all at once; seconds are those
-    of a problem of each length, together, and the range of the ratio is that over lengths. The published side takes so long
-    that each length is measured once, whatever bench.pairs."""
+    """Sampling the answers of all lengths: published, a problem at a time, over ours, all at once. Seconds are those of a
+    problem of each length, together, and so is their ratio; then the ratio of each length."""
     schedule = PROFILES[bench.profile]["addition"].schedule
+    lengths = sorted(schedule.lengths + schedule.final_lengths)
     for rung in LADDER:
-        seconds = {"published": [], **{precision: [] for precision in PRECISIONS}}
-        for length in schedule.lengths + schedule.final_lengths:
-            model, prompt, answer, _ = decoding_problems(bench, bench.run(rung), length)
-            model, n, draws = published_form(model), answer.shape[1], torch.Generator(bench.device).manual_seed(0)
-            seconds["published"].append(bench.seconds(lambda: decode_one(model, prompt[0], n, draws)))
-            for precision in PRECISIONS:
-                ours, _, _, noise = decoding_problems(bench, bench.run(rung, precision=precision), length)
-                took = bench.seconds(lambda: generate(ours, prompt, n, noise))
-                seconds[precision].append(took / bench.problems)
-        for name, each in seconds.items():
-            yield row(f"evaluation, {name}", rung, [sum(each)], "s")
-        for name in PRECISIONS:
-            ratios = [a / b for a, b in zip(seconds["published"], seconds[name])]
-            total = sum(seconds["published"]) / sum(seconds[name])
-            yield Row(f"evaluation, published / {name}", rung, 0, total, min(ratios), max(ratios), "ratio", len(ratios), "lengths")
+        rounds = sampling(bench, rung, lengths)
+        together = [[sum(side) for side in zip(*by_length)] for by_length in rounds]
+        for i, name in enumerate(("published", *PRECISIONS)):
+            yield row(f"evaluation, {name}", rung, [t[i] for t in together], "s")
+        for i, name in enumerate(PRECISIONS, 1):
+            yield row(f"evaluation, published / {name}", rung, [t[0] / t[i] for t in together], "ratio")
+            for k, length in enumerate(lengths):
+                yield row(f"evaluation by length, published / {name}", rung,
+                          [by_length[k][0] / by_length[k][i] for by_length in rounds], "ratio", length)
+
+
+def sampling(bench, rung, lengths):
+    """[[seconds of one problem: published, float32, bf16] of each length] in every round. The published side takes so long
+    that only the first length, the shortest, is decoded once before."""
+    runs = [bench.run(rung, precision=precision) for precision in PRECISIONS]
+    ours, draws = [untrained(bench, run) for run in runs], torch.Generator(bench.device).manual_seed(0)
+    published, functions = published_form(ours[0]), []
+    for length in lengths:
+        prompt, answer, noise = decoding_problems(bench, runs[0], length)
+        functions.append(partial(decode_one, published, prompt[0], answer.shape[1], draws))
+        functions += [partial(generate, model, prompt, answer.shape[1], noise) for model in ours]
+    n = 1 + len(ours)
+    return [[(t[k], *(each / bench.problems for each in t[k + 1:k + n])) for k in range(0, len(t), n)]
+            for t in bench.times(*functions, first=functions[:n])]
 
 
 def caching(bench):
     """Greedy decoding of the profile's own length in one batch: without memory of what was read, over with it."""
     for rung in LADDER:
         run = bench.run(rung)
-        model, prompt, answer, _ = decoding_problems(bench, run, run.length)
+        model, (prompt, answer, _) = untrained(bench, run), decoding_problems(bench, run, run.length)
 
         def uncached():
             tokens = prompt
@@ -83,21 +93,3 @@ def caching(bench):
 
         times = bench.times(uncached, lambda: generate(model, prompt, answer.shape[1]))
         yield row("decoding, uncached / cached", rung, [a / b for a, b in times], "ratio")
-
-
-def choices(bench):
-    """What single choices are worth in a training step of the Dense Transformer: without over with."""
-    for precision in PRECISIONS if bench.run().dropout else ():
-        run = bench.run(budget=6, precision=precision)
-        times = bench.times(*(bench.step(replace(run, dropout_stream=stream)) for stream in ("torch", "bits")))
-        yield row("choice, dropout's masks from 16 bits", f"a step, {precision}", [a / b for a, b in times], "ratio")
-    run = bench.run()
-    fused, plain = Progress(run, bench.device), PublishedTraining(run, bench.device)
-    for training in fused, plain:
-        training.train_step()  # so that there are gradients
-    times = bench.times(plain.optimiser.step, fused.optimiser.step)
-    yield row("choice, fused AdamW", "the update", [a / b for a, b in times], "ratio")
-    one_by_one, at_once = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
-    times = bench.times(lambda: padded_batch(run, one_by_one),
-                        lambda: TASKS[run.task].problems(run.batch, run.length, at_once, reserved=False).batch())
-    yield row("choice, problems drawn at once", "the data", [a / b for a, b in times], "ratio")

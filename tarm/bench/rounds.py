@@ -8,6 +8,7 @@ import torch
 
 from ..ladder import LADDER
 from ..profiles import PROFILES
+from ..published import PublishedTraining
 from ..runs import Run
 from ..training import Progress
 
@@ -19,8 +20,8 @@ class Row(NamedTuple):
     """One measured number and its range, low to high.
 
     part, subject: what was measured, of what. x: where it grows along something, the value there. over, pairs: what the
-    range is over, and how many. "rounds": value is their median. "lengths": each was measured once, and value is the ratio
-    of what they take together. "none": value was worked out from others, and there is no range.
+    range is over, and how many. "rounds": value is their median. "none": value was worked out from others, and there is
+    no range.
     """
 
     part: str
@@ -40,7 +41,10 @@ def row(part, subject, values, unit, x=0):
 
 class Bench(NamedTuple):
     """What to measure: the addition runs of one profile. pairs: how often. problems: decoded at once. size: of the large
-    product that is the peak."""
+    product that is the peak.
+
+    On every device the problems of a step are drawn on the CPU, by a CPU generator, and then moved: its seconds hold that.
+    """
 
     profile: str = "cpu"
     device: str = "cpu"
@@ -56,17 +60,24 @@ class Bench(NamedTuple):
             given = {"dropout_stream": "bits"} | given
         return Run(rung=rung, task="addition", **given)
 
+    def wait(self):
+        """Until the device has done what it was given."""
+        kind = torch.device(self.device).type
+        if kind in ("cuda", "mps"):
+            getattr(torch, kind).synchronize()
+
     def seconds(self, function):
-        """Wall seconds of one call, the device's work included."""
+        """Wall seconds of one call, all of its work on the device and none of that given before."""
+        self.wait()
         began = time.perf_counter()
         function()
-        if torch.device(self.device).type == "cuda":
-            torch.cuda.synchronize()
+        self.wait()
         return time.perf_counter() - began
 
-    def times(self, *functions):
-        """[seconds of each function] in every round: one after the other, and each once before, uncounted."""
-        for function in functions:
+    def times(self, *functions, first=None):
+        """[seconds of each function] in every round, one after the other. Each is called once before, uncounted, or
+        instead of them all the functions in `first`."""
+        for function in functions if first is None else first:
             function()
         return [[self.seconds(function) for function in functions] for _ in range(self.pairs)]
 
@@ -78,3 +89,8 @@ class Bench(NamedTuple):
     def step(self, run):
         """A function that takes one of our training steps."""
         return Progress(run, self.device).train_step
+
+    def published(self, rung):
+        """A training by the published protocol, which drops out as PyTorch does."""
+        stream = {"dropout_stream": "torch"} if self.run(rung).dropout else {}
+        return PublishedTraining(self.run(rung, **stream), self.device)

@@ -8,18 +8,16 @@ from torch.nn import functional as F
 from ..block import Attention, Dropout
 from ..decoding import generate
 from ..training import Progress
-from .ratios import decoding_problems
+from .alternatives import POSITIONS, ROWS, SIZES, both_ways, layer
+from .ratios import decoding_problems, untrained
 from .rounds import PRECISIONS, row
-
-ROWS, POSITIONS = 64, 33  # of a published batch of additions
-SIZES = (64, 4), (192, 6), (384, 6)  # width, heads
 
 
 class TorchAttention(Attention):
     """With PyTorch's own attention, whatever it is asked for."""
 
     def mix(self, q, k, v):
-        return F.scaled_dot_product_attention(q, k, v, None, self.dropout.p, is_causal=True)
+        return F.scaled_dot_product_attention(q, k, v, None, self.dropout.p, is_causal=q.shape[2] > 1)
 
 
 class KeepMask(torch.autograd.Function):
@@ -45,40 +43,40 @@ class MaskDropout(Dropout):
 
 
 def dropped(bench):
-    """PyTorch's attention, dropout with a backward of its own, and weights cast once for all passes, in training; smaller
-    batches in decoding. On a CPU, for which tarm chose otherwise."""
+    """PyTorch's attention, dropout with a backward of its own, and weights cast once for all passes, in training; PyTorch's
+    attention for one query, and smaller batches, in decoding. On a CPU, for which tarm chose otherwise."""
     if bench.device != "cpu":
         return
+    for name, subject, x, *functions in tried(bench):
+        yield row(f"dropped, {name}", subject, [a / b for a, b in bench.times(*functions)], "ratio", x)
+
+
+def tried(bench):
+    """(what, subject, x, a function with it, a function without it) of each."""
     for precision in PRECISIONS:
         for p in (0.1, 0.0) if precision == "bf16" else (0.1,):
             for width, heads in SIZES:
-                times = bench.times(*(layer(kind(width, heads, Dropout(p, "bits")), width, precision)
-                                      for kind in (TorchAttention, Attention)))
-                name = f"dropped, PyTorch's attention {'with' if p else 'without'} dropout"
-                yield row(name, precision, [a / b for a, b in times], "ratio", width)
-    times = bench.times(*(layer(kind(0.1, "bits"), 384, "float32") for kind in (MaskDropout, Dropout)))
-    yield row("dropped, dropout that keeps its mask", "float32", [a / b for a, b in times], "ratio", 384)
-    times = bench.times(*cast_once_and_each_time(bench))
-    yield row("dropped, weights cast once a step", "a step, bf16", [a / b for a, b in times], "ratio")
+                yield f"PyTorch's attention {'with' if p else 'without'} dropout", precision, width, *(
+                    layer(bench, kind, width, heads, precision, p) for kind in (TorchAttention, Attention))
+        for width, heads in SIZES[::2]:
+            yield "PyTorch's attention for one query", precision, width, *(
+                one_query(kind, width, heads, precision) for kind in (TorchAttention, Attention))
+    yield "dropout that keeps its mask", "float32", 384, *(
+        both_ways(bench, kind(0.1, "bits"), 384, "float32") for kind in (MaskDropout, Dropout))
+    yield "weights cast once a step", "a step, bf16", 0, *cast_once_and_each_time(bench)
     run = bench.run()
-    model, prompt, answer, _ = decoding_problems(bench, run, run.length)
+    model, (prompt, answer, _) = untrained(bench, run), decoding_problems(bench, run, run.length)
     quarter = -(-len(prompt) // 4)
-    times = bench.times(lambda: [generate(model, part, answer.shape[1]) for part in prompt.split(quarter)],
-                        lambda: generate(model, prompt, answer.shape[1]))
-    yield row("dropped, decoding in four batches", f"{len(prompt)} problems", [a / b for a, b in times], "ratio")
+    yield ("decoding in four batches", f"{len(prompt)} problems", 0,
+           lambda: [generate(model, part, answer.shape[1]) for part in prompt.split(quarter)],
+           lambda: generate(model, prompt, answer.shape[1]))
 
 
-def layer(module, width, precision):
-    """A function that takes a layer forward and backward, ten times, on one batch of the published shape."""
-    h = torch.randn(ROWS, POSITIONS, width, requires_grad=True)
-
-    def both_ways():
-        for _ in range(10):
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                output = module(h)
-            output.float().sum().backward()
-
-    return both_ways
+def one_query(kind, width, heads, precision):
+    """A function in which the last position of each row reads all of them, a hundred times, as in decoding."""
+    attention = kind(width, heads, Dropout(0.0)).eval()
+    q, k, v = (torch.randn(ROWS, heads, T, width // heads).to(PRECISIONS[precision]) for T in (1, POSITIONS, POSITIONS))
+    return torch.no_grad()(lambda: [attention.mix(q, k, v) for _ in range(100)])
 
 
 def cast_once_and_each_time(bench):
