@@ -74,7 +74,7 @@ class Readings(NamedTuple):
     """What a head would read at the supervised places in S states: the input first, then after each pass.
 
     streams: S names, "x" first. guess, sure, right: (S, B, A) the most probable characters, their
-    probabilities, and whether they are right. prompts: B texts. answer: (B, A).
+    probabilities, and whether they are right. prompts: B texts. answer: (B, A), the newline last.
     """
 
     streams: list
@@ -85,9 +85,12 @@ class Readings(NamedTuple):
     answer: Tensor
 
     def share(self):
-        """The share of right characters in each state, a table with pass (0: the input), stream, right."""
+        """The share of right characters in each state, a table with pass (0: the input), stream, right.
+
+        As in `learning_curve` and in the records the newline is left out: its place alone tells it.
+        """
         return pd.DataFrame({"pass": range(len(self.streams)), "stream": self.streams,
-                             "right": self.right.double().mean(dim=(1, 2))})
+                             "right": self.right[..., :-1].double().mean(dim=(1, 2))})
 
 
 def readings(model, task, length, n=200, **call):

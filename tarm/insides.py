@@ -27,15 +27,20 @@ def panels(height, rows=1, columns=1, note="", **options):
 
 
 def name_ends(axes, ends, apart=0.075):
-    """Write each line's name at its right end, moved up where two would overlap; ends: (x, y, name, colour);
-    apart: of the axis, how much a name takes."""
+    """Write each line's name at its right end, those that would overlap spread about their mean; ends: (x, y, name,
+    colour); apart: of the axis, how much a name takes."""
     log = axes.get_yscale() == "log"
-    scale = np.log10 if log else float
-    low, high = map(scale, axes.get_ylim())
-    last = -np.inf
-    for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
-        last = max(scale(y), last + apart * (high - low))
-        axes.annotate(name, (x, 10**last if log else last), xytext=(6, 0), textcoords="offset points", color=colour,
+    low, high = map(np.log10 if log else float, axes.get_ylim())
+    ends, gap = sorted(ends, key=lambda end: end[1]), apart * (high - low)
+    groups = []  # lists of heights, from below, each about the mean of its ends
+    for end in ends:
+        groups.append(([np.log10(end[1]) if log else end[1]], np.zeros(1)))
+        while len(groups) > 1 and groups[-2][1][-1] + np.mean(groups[-2][0]) + gap > groups[-1][1][0] + np.mean(groups[-1][0]):
+            true = groups[-2][0] + groups[-1][0]
+            groups[-2:] = [(true, gap * (np.arange(len(true)) - (len(true) - 1) / 2))]
+    heights = [np.mean(true) + offset for true, offsets in groups for offset in offsets]
+    for (x, _, name, colour), height in zip(ends, heights):
+        axes.annotate(name, (x, 10**height if log else height), xytext=(6, 0), textcoords="offset points", color=colour,
                       va="center", fontsize=9, fontweight="bold", annotation_clip=False)
 
 
@@ -83,13 +88,22 @@ def placement(passes, note=""):
 
 
 @styled
-def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="", limits=None):
+def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="", limits=None, level=None, at=None):
     """Lines over the column x, one for each value of the column `by`, whose name stands at its end.
 
-    colours: {value: colour}; streams x, h, y, z and rungs have theirs.
+    colours: {value: colour}; streams x, h, y, z and rungs have theirs. level: (height, name) of a dashed line, such as
+    chance. at: a place on the x axis that gets a tick and an upright line.
     """
     figure, (ax,) = panels(2.9, note=note)
     draw_lines(ax, table, x, y, by, colours or {}, log, limits)
+    if level:
+        ax.axhline(level[0], color="#888888", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        ax.annotate(level[1], (0, level[0]), xycoords=("axes fraction", "data"), xytext=(3, -3), textcoords="offset points",
+                    color="#666666", fontsize=8, va="top")
+    if at is not None:
+        ax.axvline(at, color="#888888", linewidth=1, zorder=0)
+        ticks = ax.get_xticks()
+        ax.set_xticks(sorted({at, *ticks[np.abs(ticks - at) > (ticks[1] - ticks[0]) / 2]}))  # not one beside it
     ax.set(xlabel=xlabel or x, ylabel=ylabel or y)
     return figure
 
@@ -111,8 +125,9 @@ def draw_lines(ax, table, x, y, by, colours, log=False, limits=None, apart=0.075
         plain_log(ax)
     name_ends(ax, ends, apart)
     longest = max(len(end[2]) for end in ends)
+    ticks = matplotlib.ticker.MaxNLocator(6, integer=True).tick_values(table[x].min(), last)
+    ax.set_xticks([tick for tick in ticks if table[x].min() <= tick <= last])  # none beside the names
     ax.set_xlim(table[x].min() - 0.03 * span, last + (0.04 + 0.021 * longest) * span)
-    ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6, integer=True))
     ax.grid(color="#eeeeee")
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from tarm import LADDER, build, chapters, insides, slides
 from tarm.ladder import Iterative, IterativeStep
 from tarm.runs import Run
+from tarm.tasks import NEWLINE
 
 RUN = Run(rung="iterative", task="copy", length=3, budget=2, width=16, heads=2, context=16, batch=4, training_steps=50)
 
@@ -45,7 +46,7 @@ def test_a_live_model_takes_four_steps_at_smoke_size(profile, steps):
 
 
 def test_readings_are_what_the_model_says_at_the_supervised_places():
-    """The last state's share is the accuracy of the logits, counted here."""
+    """The last state's share is the accuracy of the logits, counted here, the newline left out."""
     model = build("iterative", budget=3, width=16, heads=2, context=16).eval()
     seen = chapters.readings(model, "copy", 4, n=50)
     assert seen.streams == ["x", "h", "h", "h"] and seen.right.shape == (4, 50, 5) and len(seen.prompts) == 50
@@ -54,7 +55,16 @@ def test_readings_are_what_the_model_says_at_the_supervised_places():
     with torch.no_grad():
         guess = model(tokens).logits.argmax(-1)[:, 4:]
     assert seen.guess[-1].equal(guess)
-    assert seen.share()["right"].iloc[-1] == pytest.approx((guess == seen.answer).double().mean().item())
+    assert (seen.answer[:, -1] == NEWLINE).all()
+    assert seen.share()["right"].iloc[-1] == pytest.approx((guess == seen.answer)[:, :-1].double().mean().item())
+
+
+@pytest.mark.parametrize("newline", [True, False])
+def test_a_share_does_not_count_the_newline(newline):
+    """One problem of two digits and a newline, one digit right in x, both after the pass; as the evaluation counts."""
+    right = torch.tensor([[[True, False, newline]], [[True, True, newline]]])
+    seen = chapters.Readings(["x", "h"], right.long(), right.double(), right, ["12|"], right[0].long())
+    assert seen.share().values.tolist() == [[0, "x", 0.5], [1, "h", 1.0]]
 
 
 def test_the_table_of_names_is_the_ladder():
@@ -120,6 +130,23 @@ def test_figures_are_narrow_enough_for_a_telephone(draw):
 def test_a_line_has_its_name_at_its_end():
     figure = insides.lines(TABLE, "pass", "size", "stream")
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["y", "z"]
+
+
+def test_names_that_would_overlap_are_spread_about_their_lines():
+    """Three ends at 0.30, 0.32 and 0.34: the middle name stays, the others move by a name's height; one far off stays."""
+    ends = [0.30, 0.34, 0.32, 0.9]
+    table = pd.DataFrame([(n, end, f"l{k}") for k, end in enumerate(ends) for n in (1, 2)], columns=["n", "v", "what"])
+    figure = insides.lines(table, "n", "v", "what", limits=(0, 1))
+    heights = {text.get_text(): text.xy[1] for text in figure.axes[0].texts}
+    assert heights == pytest.approx({"l0": 0.32 - 0.075, "l2": 0.32, "l1": 0.32 + 0.075, "l3": 0.9})
+
+
+def test_a_level_and_a_place_can_be_marked_and_ticks_end_with_the_data():
+    ax, = insides.lines(TABLE, "pass", "size", "stream", level=(0.5, "chance"), at=2).axes
+    *_, dashed, upright = ax.lines
+    assert list(dashed.get_ydata()) == [0.5, 0.5] and list(upright.get_xdata()) == [2, 2]
+    assert "chance" in [text.get_text() for text in ax.texts]
+    assert set(ax.get_xticks()) == {1, 2, 3}
 
 
 def test_stacked_panels_show_a_column_each():

@@ -46,3 +46,9 @@ def test_what_is_said_of_gains_is_counted_from_the_records():
     best = ends[ends["rung"] == "ar_trm"]["accuracy"].max()
     assert f"got {dense.min():.0%} and {dense.max():.0%} of the characters".replace("% and", " and").replace("% of", " % of") in README
     assert f"more than {best:.0%}".replace("%", " %") in README
+
+
+def test_it_says_that_nothing_was_run_as_long_as_the_table_does():
+    row, = re.findall(r"^\| all \|(.*)\|$", README, re.MULTILINE)
+    *_, not_run, numbers = map(int, row.split("|"))
+    assert ("None has been run yet" in README.replace("\n", " ")) == (not_run == numbers)
