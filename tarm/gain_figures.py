@@ -27,9 +27,10 @@ def passes_axis(ax, ticks):
 
 @styled
 def by_passes(ends, panels, chance, note=""):
-    """What is right in the end over the number of passes, a line per model through the means, a dot per seed.
+    """What is right in the end over the number of passes, a line per model and seed: a mean would describe no run where they
+    either break through or don't.
 
-    One row per run: model, rung, passes, accuracy. panels: {title: models}; chance: a level, dashed.
+    One row per run: model, rung, passes, seed, accuracy. panels: {title: models}; chance: a level, dashed.
     """
     figure, axes = new(4.0, 1, len(panels), note, sharey=True)
     axes[0].set_ylabel("characters right, %")
@@ -40,11 +41,12 @@ def by_passes(ends, panels, chance, note=""):
         for model in models:
             here = ends[ends["model"] == model]
             colour, dashes = style_of(model, here["rung"].iloc[0])
-            mean = here.groupby("passes")["accuracy"].mean()
-            ax.plot(mean.index, mean, linestyle=dashes, color=colour, linewidth=1.6, label=textwrap.fill(model, 18))
-            ax.plot(here["passes"], here["accuracy"], linestyle="", marker="o", markersize=3, color=colour, alpha=0.55)
+            for i, (seed, line) in enumerate(here.sort_values("passes").groupby("seed")):
+                ax.plot(line["passes"], line["accuracy"], linestyle=dashes, marker="osD^v"[i % 5], markersize=3, color=colour,
+                        linewidth=1.2, alpha=0.8, label="" if i else textwrap.fill(model, 18))
         handles, names = ax.get_legend_handles_labels()
-        high_first = sorted(range(len(names)), key=lambda i: -handles[i].get_ydata()[-1])
+        right = ends[ends["passes"] == ends["passes"].max()].groupby("model")["accuracy"].mean()
+        high_first = sorted(range(len(names)), key=lambda i: -right.get(models[i], 0))
         ax.legend([handles[i] for i in high_first], [names[i] for i in high_first], loc="upper left", bbox_to_anchor=(0.62, 1.0),
                   frameon=False, fontsize=8.5, handlelength=2.2)
         stop_axis(ax, 2.8, 24.5, 95)
@@ -52,28 +54,26 @@ def by_passes(ends, panels, chance, note=""):
 
 
 @styled
-def ranks(ranking, threshold, note=""):
-    """What each model at each number of passes had spent until it first got `threshold` right, an axis a panel.
+def spending(runs, axes, order, note=""):
+    """What each run had spent until it first got the threshold right, an axis a panel, a mark a run.
 
-    One row per axis, model and passes, as `tarm.gain.ranking` gives them. Only cells of which more than half of the
-    runs came so far have a mark; a model without a mark at some number of passes never got there with it. The marks of the
-    cheapest cell of a panel are filled.
+    One row per run, as `tarm.gain.until` gives them; axes: its columns of what was spent; order: the models, the first on top.
+    A run that never got there has no mark; those of cells in which every run did are filled.
     """
-    there = ranking[ranking["spent"] < float("inf")]
-    order = list(dict.fromkeys(ranking[ranking["axis"] == "training FLOP"].sort_values("place")["model"]))
-    figure, axes = new(0.36 * len(order) + 1.6, 1, ranking["axis"].nunique(), note, sharey=True)
-    for ax, (axis, here) in zip(axes, ranking.groupby("axis", sort=False)):
-        spent = here[here["spent"] < float("inf")]
-        for row in spent.itertuples():
+    figure, panels = new(0.36 * len(order) + 1.6, 1, len(axes), note, sharey=True)
+    everyone = runs.groupby(["model", "passes"])["reached"].transform("all")
+    there = runs.assign(everyone=everyone)[runs["reached"]]
+    for ax, axis in zip(panels, axes):
+        for spent, row in zip(there[axis], there.itertuples()):
             colour, _ = style_of(row.model, row.rung)
-            ax.plot(row.spent, -order.index(row.model), MARKS[row.passes], color=colour, markersize=6, markeredgewidth=1.2,
-                    markerfacecolor=colour if row.place == here["place"].min() else "none", clip_on=False)
+            ax.plot(spent, -order.index(row.model), MARKS[row.passes], color=colour, markersize=6, markeredgewidth=1.2,
+                    markerfacecolor=colour if row.everyone else "none", alpha=0.85, clip_on=False)
         ax.set(title=axis.replace(" ", "\n"), ylim=(-len(order) + 0.5, 0.5))
         ax.set_xlim(0)
         ax.grid(axis="y", color="#eeeeee")
         ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(2))
         ax.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
-    axes[0].set_yticks([-i for i in range(len(order))], [textwrap.fill(model, 24) for model in order], fontsize=8.5)
+    panels[0].set_yticks([-i for i in range(len(order))], [textwrap.fill(model, 24) for model in order], fontsize=8.5)
     handles = [matplotlib.lines.Line2D([], [], linestyle="", marker=MARKS[passes], color="#444444", markerfacecolor="none",
                                        label=f"{passes} passes") for passes in (3, 6, 12, 24) if passes in set(there["passes"])]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
@@ -91,9 +91,9 @@ def _short(value):
 @styled
 def other_depths(points, chance, note=""):
     """A panel per model: what is right with another number of passes than it was trained with, a line for each that it was
-    trained with (whose own number is the filled mark); the grey line joins the models trained with each number.
+    trained with and each seed (its own number is the filled mark); the grey line joins the means of the models trained with each.
 
-    One row per run: model, rung, trained, passes, accuracy.
+    One row per run: model, rung, trained, passes, seed, accuracy.
     """
     models = list(dict.fromkeys(points["model"]))
     figure, axes = new(3.3, 1, len(models), note, sharey=True)
@@ -101,14 +101,15 @@ def other_depths(points, chance, note=""):
     shades = {3: "#bdd7e7", 4: "#bdd7e7", 6: "#6baed6", 12: "#2171b5", 24: "#08306b"}
     for ax, model in zip(axes, models):
         here = points[points["model"] == model]
-        mean = here.groupby(["trained", "passes"])["accuracy"].mean()
-        own = mean[[trained == passes for trained, passes in mean.index]].droplevel("trained")
+        own = here[here["trained"] == here["passes"]].groupby("passes")["accuracy"].mean()
         ax.plot(own.index, own, color="#bbbbbb", linewidth=4, alpha=0.6, zorder=0.5)
-        for trained, line in mean.groupby(level="trained"):
-            line = line.droplevel("trained")
-            ax.plot(line.index, line, "-o", color=shades[trained], markersize=4, markerfacecolor="white", linewidth=1.4,
-                    label=f"trained with {trained}")
-            ax.plot(trained, line[trained], "o", color=shades[trained], markersize=6)
+        named = set()
+        for (trained, seed), line in here.sort_values("passes").groupby(["trained", "seed"]):
+            line = line.set_index("passes")["accuracy"]
+            ax.plot(line.index, line, "-o", color=shades[trained], markersize=3.5, markerfacecolor="white", linewidth=1.2,
+                    label="" if trained in named else f"trained with {trained}")
+            ax.plot(trained, line[trained], "o", color=shades[trained], markersize=5.5)
+            named.add(trained)
         passes_axis(ax, (3, 6, 12, 24, 48))
         ax.axhline(chance, **CHANCE)
         percent(ax.yaxis, ylim=(0, 1.04), title=textwrap.fill(model, 14), xlabel="passes run")

@@ -83,16 +83,16 @@ def test_other_depths_are_counted_in_passes_the_trained_one_among_them(depths):
 
 def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     left, right = gain_figures.by_passes(gain.at_the_end(trajectories), {"flat": ["Dense"], "two": ["cured AR-TRM"]}, 0.1, "a note").axes
-    assert [list(line.get_ydata()) for line in right.lines[1:]] == [[pytest.approx(0.65)], [0.9, 0.4]]
+    assert [list(line.get_ydata()) for line in right.lines[1:]] == [[0.9], [0.4]]
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["Dense"]
 
-    ranking = gain.ranking(trajectories, 0.3)
-    figure = gain_figures.ranks(ranking, 0.3, "a note")
+    order = ["Dense", "cured AR-TRM"]
+    figure = gain_figures.spending(gain.until(trajectories, 0.5), gain.AXES, order, "a note")
     assert [ax.get_title().replace("\n", " ") for ax in figure.axes] == list(gain.AXES)
-    drawn = {(line.get_xdata()[0], line.get_markerfacecolor() != "none") for line in figure.axes[0].lines}
-    assert drawn == {(2, True), (3, False)}
-    nobody = gain.ranking(trajectories, 0.95)
-    assert not any(ax.lines for ax in gain_figures.ranks(nobody, 0.95).axes)
+    drawn = {(line.get_xdata()[0], line.get_ydata()[0], line.get_markerfacecolor() != "none") for line in figure.axes[0].lines}
+    assert drawn == {(4, 0, True), (2, -1, False)}  # of two cured runs one got there
+    nobody = gain.until(trajectories, 0.95)
+    assert not any(ax.lines for ax in gain_figures.spending(nobody, gain.AXES, order).axes)
 
     ax, = gain_figures.other_depths(depths, 0.1, "a note").axes
     own, six = ax.lines[0], ax.lines[1]
