@@ -37,7 +37,8 @@ def bench(rows, note=""):
         ax.set(title={"step": "training step", "evaluation": "decoding"}[part], xlabel="times as fast")
         ax.set_xlim(0)
         keep_seen_ticks(ax)
-        ax.legend(frameon=False, fontsize=9)
+        ax.set_ylim(-len(places) - 1.2, 0.6)  # with room for the legend below the rungs
+        ax.legend(loc="lower left", frameon=False, fontsize=9, borderaxespad=0)
     step.set_yticks(list(places.values()), [LADDER[rung].short for rung in places])
     evaluation.set_yticks(list(places.values()), [])
     for name, (colour, marker, _) in ARITHMETICS.items():

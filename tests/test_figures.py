@@ -169,11 +169,14 @@ def costs():
 def test_the_figure_of_costs_shows_the_table(costs):
     """A point a rung in each of two panels, its range as a line; and shares of the peak beside each width."""
     step, decoding, share = (figure := cost_figures.bench(costs)).axes
+    figure.draw_without_rendering()
     for ax, part in (step, "step"), (decoding, "evaluation"):
         for line, name in zip(ax.lines, ("float32", "bf16")):
             assert list(line.get_xdata()) == costs[costs["part"] == f"{part}, published / {name}"]["value"].tolist()
         assert [len(lines.get_segments()) for lines in ax.collections] == [len(LADDER)] * 2
         assert [text.get_text() for text in ax.get_legend().get_texts()] == ["float32", "bf16"]
+        legend = ax.get_legend().get_window_extent().transformed(ax.transData.inverted())
+        assert legend.y1 < 1 - len(LADDER) - 0.2  # below the last rung's points
     assert list(share.lines[1].get_ydata()) == costs[costs["part"] == "share by width, bf16"]["value"].tolist()
     assert overlaps(figure) == ([], [], [])
 
