@@ -15,7 +15,7 @@ from .statistics import exact_test, holm, share_interval
 from .store import scores
 from .studies import ALL, LEARNED, SHARE, SLOWER, SMALL, TRM, jobs
 
-STUDIES = ("cross", "controls", "slower", "scales")
+STUDIES = ("cross", "controls", "slower", "scales", "widths")
 SEEDS = range(10)        # of the cross
 FRESH = range(10, 15)    # on which its contrasts are tried again
 # Named before the runs, each against the published model, on copy and reverse, SEEDS; Holm-corrected.
@@ -78,7 +78,7 @@ PREDICTIONS = [
     Prediction({"supervision": "steps", "halting_head": "trained"}, 0.4, 1, "as deep supervision alone"),
 ]
 
-# What was doubted once five seeds of the cross had run, and predicted before the runs of `slower` and `scales`
+# What was doubted once five seeds of the cross had run, and predicted before the runs of `slower`, `scales` and `widths`
 DOUBTS = [
     Prediction(SLOWER, 0, 0.2, "time and a smaller step do not bring back what the window lacks"),
     Prediction(SLOWER | {"scale": "unit"}, 0.6, 1, "at width 384 and this rate unit scale alone was enough"),
@@ -95,6 +95,8 @@ DOUBTS = [
       for norm in ("post", "reentry")),
     *(Prediction({"norm": norm, "scale": "states"}, 0, 0.5, "the direction is right, but the share stays that of the norm alone")
       for norm in ("post", "reentry")),
+    *(Prediction({"width": width, "learning_rate": 3e-4, "training_steps": 1000} | change, least, 1, "at width 384 each alone was enough")
+      for width, least in ((128, 0), (192, 0.4), (256, 0.6)) for change in ({"norm": "post"}, {"scale": "unit"})),
 ]
 
 

@@ -53,6 +53,13 @@ def scales(profile, seed):
                   SMALL_SCHEDULE, **SMALL | TRM | {"task": "copy", "seed": seed})
 
 
+def widths(profile, seed):
+    """One change alone, at widths between the small one and the paper's and at the paper's learning rate, on copy."""
+    return [job for width in (128, 192, 256) for job in listed(
+        [{"norm": "post"}, {"scale": "unit"}], Schedule(50, (10,)),
+        **SMALL | TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
+
+
 def depth_small(profile, seed):
     """Addition of three digits with 3, 6, 12 and 24 passes: every rung, and rung 7 under three windows and two norms; what
     each has learned is tried with half of the passes it was trained with, with twice as many, and so on."""
