@@ -1,19 +1,19 @@
-"""Why the Autoregressive TRM stays at chance: what was predicted and asked before the runs, and what came out.
+"""Why the Autoregressive TRM stays at chance: what was asked before the runs, and what came out.
 
 A *cell* is a change to rung 7, a dict of fields. A run has *learned* where its greedy character accuracy on unseen problems
 reached `tarm.studies.LEARNED` at an evaluation; it ends there.
 """
 
 from dataclasses import asdict
-from typing import NamedTuple
 
 import pandas as pd
 
-from .evaluation import latest_accuracy
+from .evaluation import character_accuracy, latest_accuracy
+from .predictions import PREDICTIONS
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
 from .store import scores
-from .studies import ALL, LEARNED, SHARE, SLOWER, SMALL, TRM, jobs
+from .studies import ALL, LEARNED, SMALL, TRM, jobs
 
 STUDIES = ("cross", "controls", "slower", "scales", "widths")
 SEEDS = range(10)        # of the cross
@@ -27,77 +27,6 @@ CONTRASTS = {
     "re-entry norm alone": {"norm": "reentry"},
     "unit scale alone": {"scale": "unit"},
 }
-
-
-class Prediction(NamedTuple):
-    """How large a share of the runs of a cell will learn, and from what that follows. Written down before the runs."""
-
-    change: dict
-    least: float
-    most: float
-    reason: str
-
-
-LITTLE = "the window still holds a small share of the gradient"
-PREDICTIONS = [
-    Prediction({}, 0, 0, "the window holds 7.3e-5 of the gradient, by the linear recurrence"),
-    Prediction(ALL, 1, 1, "nothing is cut"),
-    Prediction({"norm": "post", "scale": "unit"}, 1, 1, "the states stay of size 1, so that the last cycle matters"),
-    Prediction({"norm": "reentry", "scale": "unit"}, 0.8, 1, "the same, by another norm"),
-    Prediction({"scale": "unit"}, 0.1, 0.9, "the states grow as before, but the first updates are small beside the input"),
-    Prediction({"norm": "post"}, 0.1, 0.9, "the states stay of size 1, but the input is small beside them"),
-    Prediction({"norm": "reentry"}, 0.1, 0.9, "the same"),
-    *(Prediction(ALL | {"norm": norm} | scale, 1, 1, "nothing is cut") for norm in ("pre", "reentry", "post")
-      for scale in ({}, {"scale": "unit"}) if norm != "pre" or scale),
-    Prediction({"outer": 1, "steps": 1}, 1, 1, "one cycle, all of it trained"),
-    Prediction({"outer": 1, "steps": 2}, 0.8, 1, "the last of 2 cycles holds 21 % of the gradient"),
-    Prediction({"outer": 1, "steps": 4}, 0, 0.5, "the last of 4 cycles holds 1.4 %"),
-    Prediction({"outer": 1, "inner": 1}, 0, 0, "the last of 12 cycles holds 1.6e-5"),
-    Prediction({"outer": 1, "inner": 5}, 0, 0.5, "the last of 4 cycles holds 0.27 %"),
-    Prediction({"outer": 1, "inner": 11}, 0.5, 1, "the last of 2 cycles holds 7 %"),
-    Prediction({"outer": 1, "inner": 23}, 1, 1, "one cycle, all of it trained"),
-    Prediction({"eps": 1e-16}, 0, 0, "AdamW's eps is not what hides the gradient"),
-    *(Prediction({"learning_rate": rate}, 0, 0, "AdamW undoes the size of a gradient, not its direction")
-      for rate in (1e-4, 3e-4, 3e-3)),
-    Prediction({"training_steps": 3000}, 0, 0.2, "what is missing does not come with time"),
-    Prediction(ALL | {"eps": 1e-8 / SHARE}, 0.8, 1, "the size of the gradient is not the point"),
-    Prediction({"window": "24"}, 1, 1, "y_init and z_init need no training"),
-    Prediction({"window": "step"}, 0, 0, f"{LITTLE}: 3.4e-4"),
-    Prediction({"window": "4"}, 0, 0, LITTLE),
-    Prediction({"window": "6"}, 0, 0, f"{LITTLE}: 3.4e-4"),
-    Prediction({"window": "6", "window_warmup": 300}, 0, 0, LITTLE),
-    Prediction({"readout": "mean"}, 0.6, 1, "the first steps are read, where the states are small"),
-    Prediction({"supervision": "steps"}, 0.6, 1, "the same"),
-    Prediction({"supervision": "steps-optimised"}, 0.2, 1, "the same, with updates that disturb each other"),
-    Prediction({"start": "x"}, 0, 0, "the states grow as before"),
-    Prediction({"injection": "both"}, 0, 0, "the states grow as before"),
-    Prediction({"sum": "mean"}, 0, 0.5, "the states do not grow, but the input stays small"),
-    Prediction({"residual": "1/sqrt"}, 0, 0, "it is the sums that grow, not the branches"),
-    Prediction({"residual": "1/passes"}, 0, 0, "it is the sums that grow, not the branches"),
-    Prediction({"halting_head": "trained"}, 0, 0.5, "a loss on halting teaches no answer"),
-    Prediction({"supervision": "steps", "halting_head": "trained"}, 0.4, 1, "as deep supervision alone"),
-]
-
-# What was doubted once five seeds of the cross had run, and predicted before the runs of `slower`, `scales` and `widths`
-DOUBTS = [
-    Prediction(SLOWER, 0, 0.2, "time and a smaller step do not bring back what the window lacks"),
-    Prediction(SLOWER | {"scale": "unit"}, 0.6, 1, "at width 384 and this rate unit scale alone was enough"),
-    Prediction(SLOWER | {"norm": "post"}, 0.6, 1, "so was post-norm alone"),
-    Prediction(SLOWER | {"norm": "reentry"}, 0.6, 1, "the same"),
-    *(Prediction(SLOWER | {"norm": norm, "scale": "unit"}, 1, 1, "enough at three times the rate") for norm in ("post", "reentry")),
-    Prediction({"outer": 1, "budget": 6, "training_steps": 2000}, 0.5, 1, "one of two runs was still rising after 600 steps"),
-    Prediction({"outer": 1, "budget": 6, "training_steps": 2000, "scale": "unit"}, 0.8, 1,
-               "a fifth of the gradient, in the right direction: as much as the cured models have"),
-    Prediction({"readout": "mean", "training_steps": 2000}, 0.8, 1, "one of two runs was still rising after 600 steps"),
-    Prediction({"scale": "input"}, 0, 0, "unit scale as a whole is not enough"),
-    Prediction({"scale": "states"}, 0, 0, "the same"),
-    *(Prediction({"norm": norm, "scale": "input"}, 0.8, 1, "share and direction are those of the cured models")
-      for norm in ("post", "reentry")),
-    *(Prediction({"norm": norm, "scale": "states"}, 0, 0.5, "the direction is right, but the share stays that of the norm alone")
-      for norm in ("post", "reentry")),
-    *(Prediction({"width": width, "learning_rate": 3e-4, "training_steps": 1000} | change, least, 1, "at width 384 each alone was enough")
-      for width, least in ((128, 0), (192, 0.4), (256, 0.6)) for change in ({"norm": "post"}, {"scale": "unit"})),
-]
 
 
 def name(run):
@@ -125,6 +54,19 @@ def outcomes(records):
             accuracy, last = latest_accuracy(found, run.length), max(score.step for score in found)
             rows.append((run.rung, name(run), run.task, run.seed, accuracy >= LEARNED, last, accuracy))
     return pd.DataFrame(rows, columns=["rung", "change", "task", "seed", "learned", "steps", "accuracy"])
+
+
+def curves(records, runs):
+    """The evaluations of those records that belong to `runs` (hashes), one row each: change, norm, scale, task, seed, step,
+    accuracy (of characters: greedy, unseen)."""
+    rows = []
+    for record in records:
+        if record["run"] in runs:
+            run, found = run_from(record["configuration"]), scores(record)
+            rows += [(name(run), run.norm, run.scale, run.task, run.seed, step,
+                      character_accuracy([score for score in found if score.step == step], run.length))
+                     for step in sorted({score.step for score in found})]
+    return pd.DataFrame(rows, columns=["change", "norm", "scale", "task", "seed", "step", "accuracy"])
 
 
 def cells(outcomes, by=("rung", "change", "task")):

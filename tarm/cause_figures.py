@@ -69,6 +69,28 @@ def chain(table, note=""):
 
 
 @styled
+def learning(curves, note=""):
+    """Accuracy over training, a panel per task, a line per model and seed.
+
+    One row per evaluation, as `tarm.cause.curves` gives them: norm, scale, task, seed, step, accuracy.
+    """
+    colours = {("pre", "published"): "#7f2704", ("pre", "unit"): "#6baed6", ("reentry", "published"): "#fdae6b",
+               ("post", "published"): "#e6550d", ("reentry", "unit"): "#3182bd", ("post", "unit"): "#08306b"}
+    tasks = list(dict.fromkeys(curves["task"]))
+    figure, axes = new(3.4, 1, len(tasks), note, sharey=True)
+    for ax, task in zip(axes, tasks):
+        for (norm, scale), here in curves[curves["task"] == task].groupby(["norm", "scale"], sort=False):
+            for i, (_, line) in enumerate(here.groupby("seed")):
+                ax.plot(line["step"], line["accuracy"], color=colours[norm, scale], linewidth=1.3,
+                        label="" if i else f"{NORMS[norm]}, {SCALES[scale]}")
+        ax.set(title=task, xlabel="training steps")
+        percent(ax.yaxis, ylim=(0, 1.04))
+    axes[0].set_ylabel("characters right, %")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+@styled
 def doses(points, note=""):
     """The share of runs that learned, with its exact interval, over the share of the gradient in the window.
 

@@ -6,7 +6,7 @@ from math import comb, isnan
 import pandas as pd
 import pytest
 
-from tarm import cause, cause_figures
+from tarm import cause, cause_figures, predictions
 from tarm.evaluation import Score
 from tarm.mechanism import expected, mechanism, watched
 from tarm.runs import Run
@@ -67,7 +67,7 @@ def test_predictions_are_held_against_shares_and_kept_where_they_fail(outcomes):
 
 def test_every_cell_that_is_run_has_one_prediction():
     run = {cause.name(job.run) for study in cause.STUDIES for job in jobs("cpu", study) if job.run.rung == "ar_trm"}
-    predicted = [cause.named(prediction.change) for prediction in cause.PREDICTIONS + cause.DOUBTS]
+    predicted = [cause.named(prediction.change) for prediction in predictions.PREDICTIONS + predictions.DOUBTS]
     assert sorted(predicted) == sorted(run)
 
 
@@ -109,3 +109,14 @@ def test_the_figures_say_what_the_tables_hold(outcomes):
     growth, share, cosine, learned = cause_figures.chain(table, "a note").axes
     assert {bar.get_width() for bar in learned.patches} == {0.25} and len(learned.patches) == 6
     assert sorted(share.lines[1].get_xdata()) == sorted(table["share"])
+
+
+def test_learning_is_a_line_per_model_and_seed():
+    """Two seeds of the six models with the published window, on each task; 0 % after 25 steps, 98 % after 600."""
+    these = jobs("cpu", "cross", (0, 1), window=["cycle"])
+    curves = cause.curves([record(job, 98, 600) for job in these], {job.run.hash for job in these if job.run.task == "copy"})
+    assert len(curves) == 6 * 2 * 2 and set(zip(curves["step"], curves["accuracy"])) == {(25, 0.0), (600, 0.98)}
+    both = pd.concat([curves, curves.assign(task="reverse", accuracy=0.5)])
+    copy, reverse = cause_figures.learning(both, "a note").axes
+    assert len(copy.lines) == len(reverse.lines) == 12
+    assert list(copy.lines[0].get_ydata()) == [0, 0.98] and list(reverse.lines[0].get_ydata()) == [0.5, 0.5]
