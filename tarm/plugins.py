@@ -10,9 +10,11 @@ from pathlib import Path
 import torch
 
 from .architecture import build
+from .decoding import Past
 from .ladder import LADDER
 from .ledger import PassCounter
 from .profiles import PROFILES
+from .streams import stream
 from .tasks import TASKS
 
 VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and notebooks inherit it
@@ -33,17 +35,35 @@ def register_task(task, like="copy"):
 def register_rung(rung):
     """Add a rung after the seven published ones.
 
-    Raises ValueError for a key that is taken, and where a call of the model does not execute as many
-    block passes as its `passes_per_step` says: budgets would mean something else than for other rungs.
+    Raises ValueError for a key that is taken; where a call of the model does not execute as many block passes as its
+    `passes_per_step` says: budgets would mean something else than for other rungs; and where a text read in two parts is
+    not what it is when read at once: decoding would write something else than was trained.
     """
     add(LADDER, rung, "rung")
-    model = build(rung.key, steps=2, width=8, heads=1, context=2, dropout=0.0)
-    with PassCounter(model) as passes:
-        model(torch.zeros(1, 2, dtype=torch.long), halting=False)
-    if passes.calls != model.architecture.budget:
+    try:
+        check_rung(rung.key)
+    except BaseException:
         del LADDER[rung.key]
-        raise ValueError(f"two steps of {rung.key!r} execute {passes.calls} block passes, not {model.architecture.budget}: "
+        raise
+
+
+@torch.no_grad()
+def check_rung(key):
+    """Two steps of a tiny model of the rung, its parameters random, in float64, so that only a mistake makes a difference."""
+    model = build(key, steps=2, width=8, heads=1, context=6, dropout=0.0).double().eval()
+    for name, p in model.named_parameters():
+        p.copy_(torch.randn(p.shape, generator=stream(0, "initialisation", name)))
+    tokens = torch.arange(6).unsqueeze(0)
+    with PassCounter(model) as passes:
+        whole = model(tokens, halting=False).logits
+    if passes.calls != model.architecture.budget:
+        raise ValueError(f"two steps of {key!r} execute {passes.calls} block passes, not {model.architecture.budget}: "
                          f"let its passes_per_step say how many one step takes")
+    past = Past(rows=1, room=6)
+    parts = [model(part, halting=False, past=past.at(start)).logits for start, part in ((0, tokens[:, :3]), (3, tokens[:, 3:]))]
+    if not torch.cat(parts, dim=1).allclose(whole):
+        raise ValueError(f"{key!r} gives other logits for a text read in two parts than for the same text read at once: let "
+                         f"positions meet inside f only, which never looks ahead and remembers what it has read")
 
 
 def add(registry, entry, kind):

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tarm import LADDER, gallery, register_rung
 from tarm.ladder import Iterative, Rung
+from tarm.plugins import check_rung
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -83,6 +85,25 @@ def test_a_rung_that_miscounts_its_passes_is_refused():
     with pytest.raises(ValueError, match="two steps of 'twice' execute 4 block passes, not 2"):
         register_rung(Rung("twice", "Twice", "Twice", "single stream", "#000000", "two passes", Twice))
     assert "twice" not in LADDER
+
+
+@pytest.mark.parametrize("mix", [
+    lambda h: h + h.cumsum(1) / torch.arange(1, h.shape[1] + 1).view(1, -1, 1), lambda h: torch.roll(h, -1, 1)],
+    ids=["running mean", "future"])
+def test_a_rung_whose_positions_meet_outside_the_block_is_refused(mix):
+    """The block alone remembers what was read, so that such a rung would decode otherwise than it was trained."""
+    class Mixing(Iterative):
+        def step(self, f, h, x, n):
+            return f(mix(h))
+
+    with pytest.raises(ValueError, match="'mixing' gives other logits for a text read in two parts .* inside f only"):
+        register_rung(Rung("mixing", "Mixing", "Mixing", "single stream", "#000000", "mixes", Mixing))
+    assert "mixing" not in LADDER
+
+
+@pytest.mark.parametrize("key", LADDER)
+def test_the_built_in_rungs_pass_that_check(key):
+    check_rung(key)
 
 
 def test_records_of_a_plugin_say_so_where_it_is_not_loaded(folder):
