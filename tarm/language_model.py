@@ -136,14 +136,18 @@ class LanguageModel(nn.Module):
     @torch.no_grad()
     def initialise(self, seed):
         """Draw every parameter as the paper does; each has a named random stream of its own,
-        so that what two rungs share starts from the same numbers under the same seed."""
+        so that what two rungs share starts from the same numbers under the same seed.
+
+        Layer norms start at 1 and 0, and biases at 0. Every other parameter is drawn here, whatever it was made with.
+        """
+        norms = {p for module in self.modules() if isinstance(module, nn.LayerNorm) for p in module.parameters()}
         for name, p in self.named_parameters():
             layer = name.split(".")[-2] if "." in name else ""
             if name == "act_halt.bias":
                 p.fill_(self.architecture.halting_bias)
             elif name == "q_halt.bias":
                 p.fill_(-5)
-            elif "norm" in layer or "reentry" in name:
+            elif p in norms:
                 p.fill_(1 if name.endswith("weight") else 0)
             elif name.endswith("bias") or layer == "q_halt":
                 p.zero_()
