@@ -17,17 +17,20 @@ def command_verdict(arguments):
 
 
 def command_check_records(arguments):
-    """Take the first steps of records again, a line on each. Raises RuntimeError where a loss differs."""
+    """Take the first steps of records again, a line on each. Raises RuntimeError where a loss differs, or none could be compared."""
     store, device = Store(arguments.store or COMMITTED), choose_device(arguments.device)
     at_least(1, "steps", arguments.steps)
     records = [store.find(prefix) for prefix in arguments.run] or checking.selection(store.records())
     if not records:
         raise ValueError(f"{store.root} has no records to check")
-    different = 0
+    different = compared = 0
     for record in records:
         done = checking.check(record, arguments.steps, device)
+        compared += done.largest is not None
         different += done.largest is not None and not done.agrees
         print(done, flush=True)
+    if not compared:
+        raise RuntimeError(f"none of {len(records)} records could be compared on {device}: each line says why")
     if different:
         raise RuntimeError(f"{different} of {len(records)} records differ: other versions or another kind of machine can be the "
                            f"cause; each record names its own under environment")
