@@ -125,12 +125,12 @@ def claim(sentence, holds, asserted=True):
 
 
 def committed(rung, task, metric="character", profile="cpu", **values):
-    """The committed records' last accuracies of one rung on one task, in [0, 1], one for each seed.
+    """The committed records' last accuracies of one rung on one task, in [0, 1], one for each seed that did not diverge.
 
     Greedy and on unseen problems unless said otherwise. Other columns of the table narrow the rows.
     """
     rows = select(read(COMMITTED), profile, rung=rung, task=task, metric=metric, **values)
-    return at_the_end(rows)["value"]
+    return at_the_end(rows)["value"].dropna()
 
 
 def ledgers(rung, task, profile="cpu"):
