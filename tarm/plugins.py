@@ -15,7 +15,8 @@ from .ladder import LADDER
 from .ledger import PassCounter
 from .profiles import PROFILES
 from .streams import stream
-from .tasks import TASKS
+from .studies import members
+from .tasks import TASKS, VOCABULARY
 
 VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and notebooks inherit it
 
@@ -23,13 +24,28 @@ VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and n
 def register_task(task, like="copy"):
     """Add a task beside copy, reverse and addition; each profile runs it as it runs the task `like`.
 
-    Raises ValueError for a key that is taken, or a `like` that does not exist.
+    Raises ValueError for a key that is taken, a `like` that does not exist, and for problems of other shapes, types or
+    characters than those of the built-in tasks.
     """
     if like not in PROFILES["cpu"]:
         raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(PROFILES['cpu'])}")
+    check_problems(task, PROFILES["smoke"][like].fields["length"])
     add(TASKS, task, "task")
     for settings in PROFILES.values():
         settings[task.key] = settings[like]
+    members.cache_clear()
+
+
+def check_problems(task, length, n=8):
+    """Draw a few problems of a task and look at them."""
+    problems = task.problems(n, length, stream(0, "room"))
+    for name, ids in problems._asdict().items():
+        if ids.dim() != 2 or len(ids) != n or ids.dtype != torch.int64:
+            raise ValueError(f"{name} of {n} problems of {task.key!r} is {tuple(ids.shape)}, {ids.dtype}: it must be "
+                             f"({n}, its length), torch.int64")
+        if not ids.numel() or not 0 <= ids.min() <= ids.max() < len(VOCABULARY):
+            raise ValueError(f"{name} of {task.key!r} must be ids of one or more of the characters {VOCABULARY!r}, "
+                             f"0 to {len(VOCABULARY) - 1}: write them with tarm.tasks.symbol or encode")
 
 
 def register_rung(rung):
@@ -45,6 +61,7 @@ def register_rung(rung):
     except BaseException:
         del LADDER[rung.key]
         raise
+    members.cache_clear()
 
 
 @torch.no_grad()
@@ -72,13 +89,17 @@ def add(registry, entry, kind):
     registry[entry.key] = entry
 
 
+def plugin_files():
+    """The files that the variable names, as paths."""
+    return [Path(name).resolve() for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+
+
 def load_plugins():
     """Run the files that the variable names, each once; they register what they define.
 
     Raises ValueError for a file that is not there, cannot be read as Python, or fails.
     """
-    for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
-        path = Path(name).resolve()
+    for path in plugin_files():
         module = f"tarm_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
         if module in sys.modules:
             continue
