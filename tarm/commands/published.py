@@ -2,7 +2,7 @@
 
 from .. import checking, verdict
 from ..architecture import at_least
-from ..store import COMMITTED, Store
+from ..store import COMMITTED, Store, needs_clone
 from .options import choose_device
 
 
@@ -11,6 +11,7 @@ def command_verdict(arguments):
     if arguments.store:
         print(verdict.whole_page(verdict.compare(Store(arguments.store).records())))
         return
+    needs_clone("verdict without --store")
     table = verdict.write(Store(COMMITTED).records(), COMMITTED.parent.parent)
     print("\n".join(verdict.summary(table)))
     print(f"written: {COMMITTED.parent / 'verdict.md'}, and the README")
@@ -18,6 +19,8 @@ def command_verdict(arguments):
 
 def command_check_records(arguments):
     """Take the first steps of records again, a line on each. Raises RuntimeError where a loss differs, or none could be compared."""
+    if not arguments.store:
+        needs_clone("check-records without --store")
     store, device = Store(arguments.store or COMMITTED), choose_device(arguments.device)
     at_least(1, "steps", arguments.steps)
     records = [store.find(prefix) for prefix in arguments.run] or checking.selection(store.records())
