@@ -89,6 +89,12 @@ def test_a_layer_norm_of_any_name_starts_at_one_and_zero():
     assert_normal(model.mixing, 0.02)  # anything else is drawn
 
 
+def test_building_leaves_the_callers_random_stream_alone():
+    before = torch.get_rng_state()
+    build("universal", **SMALL)
+    assert torch.get_rng_state().equal(before)
+
+
 def test_no_two_parameters_start_with_the_same_numbers():
     """Each has a stream of its own: the twelve blocks of the Dense Transformer are twelve different ones."""
     firsts = [p.flatten()[0].item() for name, p in build("dense", **SMALL).named_parameters() if p.dim() > 1]
