@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from .block import Block
 from .streams import stream
+from .tasks import IGNORE
 
 # Standard deviation at which every weight starts (arXiv 2603.08082).
 INITIAL_STD = 0.02
@@ -127,9 +128,9 @@ class LanguageModel(nn.Module):
         return self.step_embedding.weight[min(n, self.architecture.steps - 1)]
 
     def loss(self, output, targets):
-        """Mean cross-entropy over the supervised targets (B, T; -100 elsewhere), plus the
+        """Mean cross-entropy over the supervised targets (B, T; IGNORE elsewhere), plus the
         ponder cost times its weight where the rung has one."""
-        loss = F.cross_entropy(output.logits.flatten(0, 1), targets.flatten(), ignore_index=-100)
+        loss = F.cross_entropy(output.logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE)
         weight = self.architecture.ponder_weight
         return loss + weight * output.ponder if weight and output.ponder is not None else loss
 
