@@ -1,5 +1,7 @@
 """tarm: Tiny Autoregressive Recursive Models (arXiv 2603.08082), one change at a time."""
 
+import sys
+
 from .architecture import Architecture, build
 from .ladder import LADDER
 from .plugins import load_plugins, register_rung, register_task
@@ -11,4 +13,6 @@ __all__ = ["LADDER", "TASKS", "Architecture", "build", "register_rung", "registe
 try:
     load_plugins()
 except ValueError as error:
+    if sys.argv[:1] != ["-m"]:  # as it is while `python -m tarm` looks for its module: there an error is one line
+        raise
     raise SystemExit(f"tarm: {error}") from error

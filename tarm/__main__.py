@@ -154,4 +154,5 @@ def main(words=None):
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # not every terminal has every sign
     sys.exit(main())

@@ -1,5 +1,8 @@
 """What determines a model: one frozen dataclass, checked before anything is built."""
 
+import math
+import numbers
+import operator
 from dataclasses import MISSING, asdict, dataclass, fields
 
 import torch
@@ -58,14 +61,18 @@ class Architecture:
         for field, allowed in CHOICES.items():
             choose(field, getattr(self, field), allowed)
         for field in ("width", "heads", "outer", "inner", "context", "vocabulary"):
-            at_least(1, field, getattr(self, field))
+            object.__setattr__(self, field, at_least(1, field, getattr(self, field)))
+        if self.step_embeddings not in (True, False):
+            raise ValueError(f"step_embeddings={self.step_embeddings!r} is neither True nor False")
+        for field in ("dropout", "halting_bias", "ponder_weight"):
+            finite(field, getattr(self, field))
         if self.width % self.heads:
             raise ValueError(f"heads={self.heads} does not divide width={self.width}: "
                              f"choose a width that is a multiple of the number of heads")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} is not in [0, 1)")
-        if self.budget is not None and not isinstance(self.budget, int):
-            raise ValueError(f"budget={self.budget!r} is not a whole number of block passes")
+        if self.budget is not None:
+            object.__setattr__(self, "budget", whole("budget", self.budget))
         self._check_meaning()
         self._fill_in_depth()
         self._check_window()
@@ -123,8 +130,7 @@ class Architecture:
     def _fill_in_depth(self):
         budget = self.budget
         if self.steps is not None:
-            at_least(1, "steps", self.steps)
-            implied = self.steps * passes_per_step(self.rung, self.outer, self.inner)
+            implied = at_least(1, "steps", self.steps) * passes_per_step(self.rung, self.outer, self.inner)
             if budget not in (None, implied):
                 raise ValueError(f"steps={self.steps} are {implied} block passes for {self.rung}, "
                                  f"not budget={budget}: give one of the two")
@@ -150,8 +156,9 @@ class Architecture:
             return sum(p.numel() for p in self.model(self).parameters())
 
     def build(self, seed=0):
-        """The model, a LanguageModel on the CPU in float32, initialised from `seed`."""
-        return self.model(self).initialise(seed)
+        """The model, a LanguageModel on the CPU in float32, initialised from `seed`; the caller's random stream stays as it is."""
+        with torch.random.fork_rng(devices=[]):
+            return self.model(self).initialise(seed)
 
     @property
     def model(self):
@@ -166,11 +173,25 @@ def choose(field, value, allowed):
         raise ValueError(f"{field}={value!r} is not known: choose one of {', '.join(map(str, allowed))}")
 
 
+def whole(field, value):
+    """The value as an int, NumPy's included. Raises ValueError for any other."""
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise ValueError(f"{field}={value!r} is not a whole number") from error
+
+
 def at_least(least, field, value):
-    if not isinstance(value, int):
-        raise ValueError(f"{field}={value!r} is not a whole number")
+    """The same, not below `least`."""
+    value = whole(field, value)
     if value < least:
         raise ValueError(f"{field}={value} is too small: it must be {least} or more")
+    return value
+
+
+def finite(field, value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ValueError(f"{field}={value!r} is not a finite number")
 
 
 def build(rung, seed=0, **fields):

@@ -69,7 +69,7 @@ def curves(records, runs):
     return pd.DataFrame(rows, columns=["change", "norm", "scale", "task", "seed", "step", "accuracy"])
 
 
-def cells(outcomes, by=("rung", "change", "task")):
+def cells(outcomes):
     """One row per cell: learned (how many), runs, low and high (an exact 95 % interval of the share), and steps: the
     median until learned, nan where fewer than half have learned within the time."""
     def collapse(group):
@@ -79,7 +79,7 @@ def cells(outcomes, by=("rung", "change", "task")):
         return pd.Series({"learned": learned, "runs": n, "low": low, "high": high,
                           "steps": median if median < float("inf") else float("nan")})
 
-    return outcomes.groupby(list(by), sort=False)[["learned", "steps"]].apply(collapse).reset_index().astype({"learned": int, "runs": int})
+    return outcomes.groupby(["rung", "change", "task"], sort=False)[["learned", "steps"]].apply(collapse).reset_index().astype({"learned": int, "runs": int})
 
 
 def contrasts(outcomes):

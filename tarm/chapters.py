@@ -107,13 +107,13 @@ def readings(model, task, length, n=200, **call):
                     [decode(prompt) for prompt in problems.prompt], answer)
 
 
-def refine(seen, labels, alt, problems=4):
-    """Show a slider over the passes: what the head would read of a few problems after each of them.
+def refine(seen, labels, alt):
+    """Show a slider over the passes: what the head would read of four problems after each of them.
 
     labels: one for each pass, the input left out.
     """
     frames = [slides.guesses([(seen.prompts[b], decode(seen.guess[s, b]), seen.right[s, b].tolist(),
-                               seen.sure[s, b].tolist()) for b in range(problems)], f"{alt} Here: {label}.")
+                               seen.sure[s, b].tolist()) for b in range(4)], f"{alt} Here: {label}.")
               for s, label in enumerate(labels, 1)]
     slides.play(frames, labels, alt)
 
@@ -127,20 +127,20 @@ def claim(sentence, holds, asserted=True):
     assert holds or not asserted, f"not so: {sentence}"
 
 
-def committed(rung, task, metric="character", profile="cpu", **values):
-    """The committed records' last accuracies of one rung on one task, in [0, 1], one for each seed.
+def committed(rung, task):
+    """The committed records' last character accuracies, at the cpu profile, of one rung on one task, in [0, 1], one for each seed that did not diverge.
 
-    Greedy and on unseen problems unless said otherwise. Other columns of the table narrow the rows.
+    Greedy and on unseen problems.
     """
-    rows = select(read(COMMITTED), profile, rung=rung, task=task, metric=metric, **values)
-    return at_the_end(rows)["value"]
+    rows = select(read(COMMITTED), "cpu", rung=rung, task=task, metric="character")
+    return at_the_end(rows)["value"].dropna()
 
 
-def ledgers(rung, task, profile="cpu"):
-    """The committed records' ledgers (see `tarm.ledger`) of one rung on one task in the main study, a table."""
+def ledgers(rung, task):
+    """The committed records' ledgers (see `tarm.ledger`) of one rung on one task in the main study at the cpu profile, a table."""
     found = [record["ledger"] for record in Store(COMMITTED).records()
              if (record["configuration"]["rung"], record["configuration"]["task"]) == (rung, task)
-             and place(run_from(record["configuration"])) == (profile, "main")]
+             and place(run_from(record["configuration"])) == ("cpu", "main")]
     return pd.DataFrame(found)
 
 

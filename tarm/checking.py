@@ -8,6 +8,7 @@ allow, and 7e-5 with bf16 products. What ought to be found is larger there: anot
 to 3e-4 within ten steps.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -54,15 +55,16 @@ def first_losses(run, steps, device="cpu"):
 def check(record, steps=STEPS, device="cpu"):
     """Take a record's first training steps again; -> Check."""
     run = run_from(record["configuration"])
-    made_on, here = ("cpu" if name == "cpu" else "accelerator" for name in
-                     (record.get("environment", {}).get("device", "cpu"), torch.device(device).type))
-    if run.dropout and made_on != here:
-        return Check(run, 0, None, f"its dropout masks were drawn on {record['environment']['device']}, which draws others than {device}")
+    made_on = record.get("environment", {}).get("device", "cpu")  # of a GPU of CUDA's its name
+    here = torch.device(device).type
+    if run.dropout and here != (made_on if made_on in ("cpu", "mps") else "cuda"):
+        return Check(run, 0, None, f"its dropout masks were drawn on {made_on}, which draws others than {device}")
     recorded = record["losses"][:steps]
     if not recorded or None in recorded:
         return Check(run, 0, None, f"it diverged within the first {steps} steps")
     losses = first_losses(run, len(recorded), device)
-    return Check(run, len(losses), max(abs(ours - theirs) / theirs for ours, theirs in zip(losses, recorded)))
+    differences = [abs(ours - theirs) / theirs for ours, theirs in zip(losses, recorded)]
+    return Check(run, len(losses), max(differences) if all(map(math.isfinite, losses)) else math.inf)
 
 
 def selection(records):

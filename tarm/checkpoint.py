@@ -13,7 +13,7 @@ from .evaluation import Score
 from .store import written_whole
 from .training import Stopped
 
-SCHEMA = 2
+SCHEMA = 3
 SECONDS = 120  # between two saves
 
 
@@ -21,12 +21,15 @@ class Keeper:
     """Saves the progress of one run to `path` and gives it back; see `tarm.training.train`.
 
     deadline: the time.time() at which to save and raise Stopped, or None. seconds: between two
-    saves. The file holds tensors and JSON only, so that loading it runs no code.
+    saves. The file holds tensors and JSON only, so that loading it runs no code. It goes on with the kind of device it was
+    begun on, whose random streams it has; `other_steps` are evaluated in the end only, and may be others.
     """
 
-    def __init__(self, path, run, schedule, deadline=None, seconds=SECONDS):
+    def __init__(self, path, run, schedule, deadline=None, seconds=SECONDS, device="cpu"):
         self.path, self.deadline, self.seconds = path, deadline, seconds
-        self.header = json.loads(json.dumps({"schema": SCHEMA, "run": run.hash, "schedule": asdict(schedule)}))
+        times = {name: value for name, value in asdict(schedule).items() if name != "other_steps"}
+        self.header = json.loads(json.dumps({"schema": SCHEMA, "run": run.hash, "schedule": times,
+                                             "device": torch.device(device).type}))
         self.saved = time.monotonic()
 
     def visit(self, progress):
@@ -55,7 +58,7 @@ class Keeper:
     def resume(self, progress):
         """Bring a fresh progress to where the file left it; nothing happens where there is none.
 
-        Raises ValueError where the file is not a whole one of this run, schedule and schema.
+        Raises ValueError where the file is not a whole one of this run, schedule, kind of device and schema.
         """
         if not self.path.exists():
             return

@@ -32,8 +32,9 @@ def select(table, profile, *, study="main", problems="unseen", decoding="greedy"
 
 
 def at_the_end(rows):
-    """Of a selection, the last evaluation at the training length."""
-    return rows[(rows["step"] == rows["training_steps"]) & (rows["length"] == rows["training_length"])]
+    """Of a selection, each run's last evaluation at the training length; that of a run that had learned comes early."""
+    rows = rows[rows["length"] == rows["training_length"]]
+    return rows[rows["step"] == rows.groupby(["run", "training_steps"])["step"].transform("max")]
 
 
 def with_chance(points, rows, position=None):
@@ -97,7 +98,7 @@ def note(rows):
     sizes = rows.groupby("task", sort=False)[["training_length", "training_steps"]].first()
     tasks = ", ".join(f"{task} of {s.training_length} digits ({s.training_steps} steps)" for task, s in sizes.iterrows())
     first = rows.iloc[0]
-    seeds = rows.groupby(["task", "rung", "width"])["seed"].nunique()
+    seeds = rows["seed"].where(rows["value"].notna()).groupby([rows["task"], rows["rung"], rows["width"]]).nunique()
     ran = seeds[seeds > 0]
     least, most = (ran.min(), ran.max()) if len(ran) else (0, 0)
     positions = len(TASKS[first.task].chance(first.length)) if first.metric == "character" else 1
@@ -114,6 +115,8 @@ def note(rows):
     widths = " and ".join(map(str, rows["width"].unique()))
     in_bf16 = rows[rows["variant"].str.contains("precision=bf16")].groupby(["task", "rung", "width"]).ngroups
     precision = f"; {in_bf16 if in_bf16 < len(ran) else 'all'} in bf16" if in_bf16 else ""
+    if diverged := rows[rows["value"].isna() & rows["seed"].notna()]["run"].nunique():
+        repeats += f"; {diverged} run{'s' * (diverged > 1)} diverged, left out"
     return (f"{first.profile} profile: {tasks}; width {widths}, {first.budget} block passes{precision}\n"
             f"{protocol} protocol: {first.decoding}, {problems} {first.problems} problems; {repeats}; {spread}; dashed: chance")
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 # A position halts once its probabilities add up to 1 within this margin.
 MARGIN = 1e-6
+EXPLORES = 0.25  # how often a sequence of a training batch may halt no earlier than at a step drawn at random
 
 
 class ACT(NamedTuple):
@@ -130,15 +131,15 @@ class Each(NamedTuple):
         return self.inner.ponder_cost()
 
 
-def earliest_exit(batch, steps, generator, probability=0.25):
+def earliest_exit(batch, steps, generator):
     """The first step (1 to `steps`) at which each sequence of a training batch may halt, (B,).
 
-    With the given probability it is drawn uniformly from 1 to `steps`; otherwise it is 1.
+    With probability EXPLORES it is drawn uniformly from 1 to `steps`; otherwise it is 1.
     Without a generator nothing is drawn: evaluation does not explore.
     """
     first = torch.ones(batch, dtype=torch.long)
     if generator is not None:
-        explores = torch.rand(batch, generator=generator) < probability
+        explores = torch.rand(batch, generator=generator) < EXPLORES
         drawn = torch.randint(1, steps + 1, (batch,), generator=generator)
         first = torch.where(explores, drawn, first)
     return first

@@ -210,7 +210,7 @@ def attention_maps(weights, text, titles, note=""):
 
 
 @styled
-def character_grid(rows, labels, values, note="", title="", ylabel="", marked=None, scale=(0, 1), small=None):
+def character_grid(rows, labels, values, note="", title="", marked=None, scale=(0, 1), small=None):
     """A grid of characters, one row of them for each label, each cell as dark as its value.
 
     rows: strings of one length. values: array of the same shape. marked: array of booleans; a marked
@@ -233,23 +233,23 @@ def character_grid(rows, labels, values, note="", title="", ylabel="", marked=No
                                                           edgecolor="#fd8d3c", linewidth=1.6))
     ax.set_yticks(range(height), labels)
     ax.set_xticks([])
-    ax.set(title=title, ylabel=ylabel)
+    ax.set(title=title)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return figure
 
 
 @styled
-def matrix(values, labels, note="", title="", scale=(-1, 1), axis=""):
-    """A square table of numbers as shades, its axes labelled, the numbers in the cells where there is room."""
+def matrix(values, labels, note="", title="", axis=""):
+    """A square table of numbers from -1 to 1 as shades, its axes labelled, the numbers in the cells where there is room."""
     figure, (ax,) = panels(4.3, note=note)
     values = np.asarray(values, dtype=float)
     ax.imshow(values, cmap=LinearSegmentedColormap.from_list("two", ["#d94801", "#ffffff", "#08306b"]),
-              vmin=scale[0], vmax=scale[1])
+              vmin=-1, vmax=1)
     if len(values) <= 8:
         for (r, c), value in np.ndenumerate(values):
             ax.text(c, r, f"{value:.1f}", ha="center", va="center", fontsize=9,
-                    color="white" if abs(value) > 0.65 * scale[1] else "#222222")
+                    color="white" if abs(value) > 0.65 else "#222222")
     ax.set_xticks(range(len(labels)), labels)
     ax.set_yticks(range(len(labels)), labels)
     ax.set(title=title, xlabel=axis, ylabel=axis)

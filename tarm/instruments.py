@@ -47,7 +47,7 @@ def trace(model, tokens, **call):
 
 def rms(tensor):
     """Root mean square of all entries, a float: 1 for numbers of variance 1."""
-    return tensor.detach().double().square().mean().sqrt().item()
+    return tensor.detach().cpu().double().square().mean().sqrt().item()
 
 
 @torch.no_grad()

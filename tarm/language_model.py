@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from .block import Block
 from .streams import stream
+from .tasks import IGNORE
 
 # Standard deviation at which every weight starts (arXiv 2603.08082).
 INITIAL_STD = 0.02
@@ -127,23 +128,27 @@ class LanguageModel(nn.Module):
         return self.step_embedding.weight[min(n, self.architecture.steps - 1)]
 
     def loss(self, output, targets):
-        """Mean cross-entropy over the supervised targets (B, T; -100 elsewhere), plus the
+        """Mean cross-entropy over the supervised targets (B, T; IGNORE elsewhere), plus the
         ponder cost times its weight where the rung has one."""
-        loss = F.cross_entropy(output.logits.flatten(0, 1), targets.flatten(), ignore_index=-100)
+        loss = F.cross_entropy(output.logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE)
         weight = self.architecture.ponder_weight
         return loss + weight * output.ponder if weight and output.ponder is not None else loss
 
     @torch.no_grad()
     def initialise(self, seed):
         """Draw every parameter as the paper does; each has a named random stream of its own,
-        so that what two rungs share starts from the same numbers under the same seed."""
+        so that what two rungs share starts from the same numbers under the same seed.
+
+        Layer norms start at 1 and 0, and biases at 0. Every other parameter is drawn here, whatever it was made with.
+        """
+        norms = {p for module in self.modules() if isinstance(module, nn.LayerNorm) for p in module.parameters()}
         for name, p in self.named_parameters():
             layer = name.split(".")[-2] if "." in name else ""
             if name == "act_halt.bias":
                 p.fill_(self.architecture.halting_bias)
             elif name == "q_halt.bias":
                 p.fill_(-5)
-            elif "norm" in layer or "reentry" in name:
+            elif p in norms:
                 p.fill_(1 if name.endswith("weight") else 0)
             elif name.endswith("bias") or layer == "q_halt":
                 p.zero_()

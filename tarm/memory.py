@@ -30,12 +30,12 @@ def give_back():
 
 def peak(device="cpu"):
     """Bytes at the peak: what PyTorch allocated on a GPU; of the whole process elsewhere, the
-    interpreter and its libraries included. None where the system does not say (Windows)."""
+    interpreter and its libraries included. None where the system does not say (Windows, some containers)."""
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+        return 1024 * int(status.split("VmHWM:")[1].split()[0]) if "VmHWM:" in status else None
     try:
         import resource  # not on Windows
     except ImportError:

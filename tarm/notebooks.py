@@ -13,7 +13,9 @@ import nbformat
 import papermill
 
 from .architecture import at_least
+from .plugins import plugin_files
 from .store import COMMITTED, PROJECT
+from .sweep import stop
 
 NOTEBOOKS = PROJECT / "notebooks"
 
@@ -92,7 +94,7 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
     if unknown := set(parameters or {}) - set().union(*known.values()):
         raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
                          f"there are {', '.join(sorted(set().union(*known.values())))}")
-    files = [*Path(__file__).parent.rglob("*.py"), *root.glob("results.csv"), *COMMITTED.glob("*.csv*")]
+    files = [*Path(__file__).parent.rglob("*.py"), *root.glob("results.csv"), *COMMITTED.glob("*.csv*"), *plugin_files()]
     with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(every)), multiprocessing.get_context("spawn")) as pool:
         running = [pool.submit(run_notebook, path, {name: value for name, value in given.items() if name in known[path]},
                                root / "notebooks" / profile, files) for path in every]
@@ -100,7 +102,5 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
             for path, future in zip(every, running):
                 yield path, future.result()
         except BaseException:  # begin no other, and do not wait for those that run: their kernels end with them
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
+            stop(pool)
             raise

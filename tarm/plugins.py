@@ -10,10 +10,13 @@ from pathlib import Path
 import torch
 
 from .architecture import build
+from .decoding import Past
 from .ladder import LADDER
 from .ledger import PassCounter
 from .profiles import PROFILES
-from .tasks import TASKS
+from .streams import stream
+from .studies import members
+from .tasks import TASKS, VOCABULARY
 
 VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and notebooks inherit it
 
@@ -21,29 +24,63 @@ VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and n
 def register_task(task, like="copy"):
     """Add a task beside copy, reverse and addition; each profile runs it as it runs the task `like`.
 
-    Raises ValueError for a key that is taken, or a `like` that does not exist.
+    Raises ValueError for a key that is taken, a `like` that does not exist, and for problems of other shapes, types or
+    characters than those of the built-in tasks.
     """
     if like not in PROFILES["cpu"]:
         raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(PROFILES['cpu'])}")
+    check_problems(task, PROFILES["smoke"][like].fields["length"])
     add(TASKS, task, "task")
     for settings in PROFILES.values():
         settings[task.key] = settings[like]
+    members.cache_clear()
+
+
+def check_problems(task, length, n=8):
+    """Draw a few problems of a task and look at them."""
+    problems = task.problems(n, length, stream(0, "room"))
+    for name, ids in problems._asdict().items():
+        if ids.dim() != 2 or len(ids) != n or ids.dtype != torch.int64:
+            raise ValueError(f"{name} of {n} problems of {task.key!r} is {tuple(ids.shape)}, {ids.dtype}: it must be "
+                             f"({n}, its length), torch.int64")
+        if not ids.numel() or not 0 <= ids.min() <= ids.max() < len(VOCABULARY):
+            raise ValueError(f"{name} of {task.key!r} must be ids of one or more of the characters {VOCABULARY!r}, "
+                             f"0 to {len(VOCABULARY) - 1}: write them with tarm.tasks.symbol or encode")
 
 
 def register_rung(rung):
     """Add a rung after the seven published ones.
 
-    Raises ValueError for a key that is taken, and where a call of the model does not execute as many
-    block passes as its `passes_per_step` says: budgets would mean something else than for other rungs.
+    Raises ValueError for a key that is taken; where a call of the model does not execute as many block passes as its
+    `passes_per_step` says: budgets would mean something else than for other rungs; and where a text read in two parts is
+    not what it is when read at once: decoding would write something else than was trained.
     """
     add(LADDER, rung, "rung")
-    model = build(rung.key, steps=2, width=8, heads=1, context=2, dropout=0.0)
-    with PassCounter(model) as passes:
-        model(torch.zeros(1, 2, dtype=torch.long), halting=False)
-    if passes.calls != model.architecture.budget:
+    try:
+        check_rung(rung.key)
+    except BaseException:
         del LADDER[rung.key]
-        raise ValueError(f"two steps of {rung.key!r} execute {passes.calls} block passes, not {model.architecture.budget}: "
+        raise
+    members.cache_clear()
+
+
+@torch.no_grad()
+def check_rung(key):
+    """Two steps of a tiny model of the rung, its parameters random, in float64, so that only a mistake makes a difference."""
+    model = build(key, steps=2, width=8, heads=1, context=6, dropout=0.0).double().eval()
+    for name, p in model.named_parameters():
+        p.copy_(torch.randn(p.shape, generator=stream(0, "initialisation", name)))
+    tokens = torch.arange(6).unsqueeze(0)
+    with PassCounter(model) as passes:
+        whole = model(tokens, halting=False).logits
+    if passes.calls != model.architecture.budget:
+        raise ValueError(f"two steps of {key!r} execute {passes.calls} block passes, not {model.architecture.budget}: "
                          f"let its passes_per_step say how many one step takes")
+    past = Past(rows=1, room=6)
+    parts = [model(part, halting=False, past=past.at(start)).logits for start, part in ((0, tokens[:, :3]), (3, tokens[:, 3:]))]
+    if not torch.cat(parts, dim=1).allclose(whole):
+        raise ValueError(f"{key!r} gives other logits for a text read in two parts than for the same text read at once: let "
+                         f"positions meet inside f only, which never looks ahead and remembers what it has read")
 
 
 def add(registry, entry, kind):
@@ -52,13 +89,17 @@ def add(registry, entry, kind):
     registry[entry.key] = entry
 
 
+def plugin_files():
+    """The files that the variable names, as paths."""
+    return [Path(name).resolve() for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+
+
 def load_plugins():
     """Run the files that the variable names, each once; they register what they define.
 
     Raises ValueError for a file that is not there, cannot be read as Python, or fails.
     """
-    for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
-        path = Path(name).resolve()
+    for path in plugin_files():
         module = f"tarm_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
         if module in sys.modules:
             continue

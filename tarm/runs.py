@@ -5,7 +5,7 @@ import json
 import math
 from dataclasses import dataclass, fields
 
-from .architecture import Architecture, at_least, choose
+from .architecture import Architecture, at_least, choose, finite
 from .tasks import TASKS, VOCABULARY
 
 BETAS = (0.9, 0.999)  # of AdamW, the same in every run
@@ -38,10 +38,9 @@ class Run(Architecture):
     def __post_init__(self):
         super().__post_init__()
         choose("task", self.task, TASKS)
-        for field in ("length", "training_steps", "batch"):
-            at_least(1, field, getattr(self, field))
-        for field in ("seed", "warmup", "window_warmup"):
-            at_least(0, field, getattr(self, field))
+        for least, names in (1, ("length", "training_steps", "batch")), (0, ("seed", "warmup", "window_warmup")):
+            for field in names:
+                object.__setattr__(self, field, at_least(least, field, getattr(self, field)))
         choose("decay", self.decay, DECAYS)
         if self.window_warmup and not self.window.isdecimal():
             raise ValueError(f"window_warmup={self.window_warmup} has no meaning for {self.rung} with window={self.window}: "
@@ -50,9 +49,9 @@ class Run(Architecture):
             raise ValueError(f"vocabulary={self.vocabulary} has no room for the {len(VOCABULARY)} characters of the tasks: "
                              f"it must be {len(VOCABULARY)} or more; leave it out")
         for field in ("learning_rate", "eps", "weight_decay", "clip", "stop_at"):
-            value = getattr(self, field)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-                raise ValueError(f"{field}={value!r} is not a number from 0 on")
+            finite(field, getattr(self, field))
+            if getattr(self, field) < 0:
+                raise ValueError(f"{field}={getattr(self, field)!r} is not a number from 0 on")
         if self.stop_at > 1:
             raise ValueError(f"stop_at={self.stop_at} is not a share of characters: it is from 0, never, to 1, all")
         if self.warmup > self.training_steps:
@@ -99,7 +98,8 @@ class Schedule:
     every: training steps between evaluations; the last step is always one. lengths: operand
     lengths evaluated each time. final_lengths: those evaluated at the last step only.
     problems: how many per length, seen and unseen each. other_steps: of the recurrence; the last
-    evaluation at the training length is taken again with each of these in place of the trained number.
+    evaluation at the training length is taken again with each of these in place of the trained number. Lists become tuples.
+    Raises ValueError for what is not a whole number from 1 on, and for a length that would be evaluated twice at once.
     """
 
     every: int
@@ -107,6 +107,19 @@ class Schedule:
     final_lengths: tuple = ()
     problems: int = 100
     other_steps: tuple = ()
+
+    def __post_init__(self):
+        for field in "every", "problems":
+            object.__setattr__(self, field, at_least(1, field, getattr(self, field)))
+        for field in "lengths", "final_lengths", "other_steps":
+            value = getattr(self, field)
+            if not isinstance(value, (list, tuple)):
+                raise ValueError(f"{field}={value!r} is no tuple of whole numbers: write ({value!r},)")
+            object.__setattr__(self, field, tuple(at_least(1, field, one) for one in value))
+        every = self.lengths + self.final_lengths
+        if twice := sorted({length for length in every if every.count(length) > 1}):
+            raise ValueError(f"lengths={self.lengths} and final_lengths={self.final_lengths} hold {', '.join(map(str, twice))} more "
+                             f"than once: name each length once")
 
     def lengths_at(self, step, last):
         """The lengths to evaluate after this step; none where it is not time."""

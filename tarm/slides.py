@@ -10,6 +10,8 @@ import math
 
 from .figures import on
 
+SHADE = "#2878b8"  # of a right character that is sure
+LEAST = 1e-8       # share that a bar still shows
 FONT = "font-family='sans-serif'"
 
 PAGE = """<div id="{id}" style="max-width:{width}px">
@@ -85,7 +87,7 @@ def words(x, y, text, size=13, fill="#222222", anchor="start", bold=False):
             f"{html.escape(text)}</text>")
 
 
-def guesses(rows, alt, shade="#2878b8"):
+def guesses(rows, alt):
     """A frame of text: rows of (label, characters, right or wrong for each, probability of each).
 
     A wrong character is struck out as well as pale, so that it is seen without colour.
@@ -96,8 +98,8 @@ def guesses(rows, alt, shade="#2878b8"):
         parts.append(words(left - 10, y + 20, label, 14, "#444444", "end"))
         for c, (character, good, p) in enumerate(zip(characters, right, sure)):
             x = left + cell * c
-            fill = blend(shade, p) if good else "#ffffff"
-            parts.append(box(x, y, cell - 2, 28, fill, shade if good else "#bbbbbb", not good))
+            fill = blend(SHADE, p) if good else "#ffffff"
+            parts.append(box(x, y, cell - 2, 28, fill, SHADE if good else "#bbbbbb", not good))
             parts.append(words(x + 14, y + 20, character.replace("\n", "\u21b5"), 16,
                                on(fill) if good else "#888888", "middle"))
             if not good:
@@ -144,22 +146,22 @@ def bars(rows, alt, top):
     return svg(width, 34 * len(rows) + 10, parts, alt)
 
 
-def shares(panels, alt, least=1e-8):
-    """A frame of panels, each with one bar for every cycle of a loop, on a logarithmic scale from `least` to 1.
+def shares(panels, alt):
+    """A frame of panels, each with one bar for every cycle of a loop, on a logarithmic scale from LEAST to 1.
 
     panels: rows of (title, shares of the cycles, how many of the last ones get a gradient, colour). Filled: gets
-    one; white: gets none. What is smaller than `least` stands as a stump.
+    one; white: gets none. What is smaller than LEAST stands as a stump.
     """
     parts, left, width, height = [], 58, 480, 70
     for r, (title, found, window, colour) in enumerate(panels):
         top, cell = 26 + 108 * r, min(36, (width - left - 6) / len(found))
         parts.append(words(4, top - 9, title, 14, "#222222", bold=True))
-        for share in (1, least**0.5, least):
-            y = top + height * math.log(share) / math.log(least)
+        for share in (1, LEAST**0.5, LEAST):
+            y = top + height * math.log(share) / math.log(LEAST)
             parts += [f"<path d='M{left} {y:.4g}H{width - 6}' stroke='#dddddd'/>",
                       words(left - 6, y + 4, f"{share:g}", 12, "#666666", "end")]
         for k, share in enumerate(found):
-            length = max(2, height * (1 - math.log(max(share, least)) / math.log(least)))
+            length = max(2, height * (1 - math.log(max(share, LEAST)) / math.log(LEAST)))
             fill = colour if k >= len(found) - window else "#ffffff"
             parts.append(box(left + cell * k + 1, top + height - length, cell - 2, length, fill, colour))
     return svg(width, 108 * len(panels) + 4, parts, alt)

@@ -25,23 +25,22 @@ def interval(values, level=0.95):
     return mean - half, mean + half
 
 
-def prediction_interval(values, level=0.95):
-    """Student-t interval for one more run like those seen, mean -+ t s sqrt(1 + 1/n), (low, high).
+def prediction_interval(values):
+    """95 % Student-t interval for one more run like those seen, mean -+ t s sqrt(1 + 1/n), (low, high).
 
     (nan, nan) with fewer than three values.
     """
     n = len(values)
     if n < SEEDS_FOR_VERDICT:
         return math.nan, math.nan
-    half = stats.t.ppf((1 + level) / 2, n - 1) * np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
+    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
-def share_interval(successes, n, level=0.95):
-    """Exact interval for the probability behind `successes` of n (Clopper and Pearson 1934), (low, high)."""
-    tail = (1 - level) / 2
-    low = stats.beta.ppf(tail, successes, n - successes + 1) if successes else 0.0
-    high = stats.beta.ppf(1 - tail, successes + 1, n - successes) if successes < n else 1.0
+def share_interval(successes, n):
+    """Exact 95 % interval for the probability behind `successes` of n (Clopper and Pearson 1934), (low, high)."""
+    low = stats.beta.ppf(0.025, successes, n - successes + 1) if successes else 0.0
+    high = stats.beta.ppf(0.975, successes + 1, n - successes) if successes < n else 1.0
     return float(low), float(high)
 
 

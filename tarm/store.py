@@ -26,6 +26,13 @@ PROJECT = Path(__file__).parent.parent
 COMMITTED = PROJECT / "figures" / "data"
 
 
+def needs_clone(what):
+    """Raise ValueError where the package is installed without the project around it."""
+    if not (PROJECT / "pyproject.toml").exists():
+        raise ValueError(f"{what} needs the project's own files, and {PROJECT} has none: take a clone of the project, and install "
+                         f"it with pip install -e")
+
+
 @contextlib.contextmanager
 def written_whole(path):
     """A path to write to that becomes `path` only once everything is written."""
@@ -71,8 +78,25 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(path)
 
-    def has(self, run):
-        return self.record_path(run.hash).exists()
+    def has(self, run, schedule=None):
+        """Is the run finished; where a schedule is given, with all of its other_steps? A run that diverged has none."""
+        if not self.record_path(run.hash).exists() or schedule is None or not schedule.other_steps:
+            return self.record_path(run.hash).exists()
+        try:
+            record = self.load(run.hash)
+        except ValueError:  # named where the records are read
+            return True
+        return bool(record["diverged_at"]) or set(schedule.other_steps) <= self.other_steps(record)
+
+    def other_steps(self, record):
+        """The numbers of steps, other than it was trained with, that a record has evaluations of."""
+        return {evaluation["steps"] for evaluation in record.get("other_steps", ())}
+
+    def add_other_steps(self, record, found):
+        """Write a record anew, with {steps: Scores} beside those it has."""
+        record = record | {"other_steps": record.get("other_steps", []) + flat(found)}
+        record["schedule"] = record["schedule"] | {"other_steps": sorted(self.other_steps(record))}
+        self.write(record)
 
     def save(self, run, schedule, result, device, command):
         """Write a finished run's weights and then its record, and drop what was saved on the way."""
@@ -86,11 +110,15 @@ class Store:
             "diverged_at": result.diverged_at, "ledger": result.ledger,
             "losses": [float(f"{loss:.5g}") if math.isfinite(loss) else None for loss in result.losses],
             "evaluations": [score._asdict() for score in result.scores],
-            "other_steps": [{"steps": steps} | score._asdict() for steps, found in result.other_steps.items() for score in found]}
-        with written_whole(self.record_path(run.hash)) as part:
+            "other_steps": flat(result.other_steps)}
+        self.write(record)
+        self.unfinished_path(run.hash).unlink(missing_ok=True)
+
+    def write(self, record):
+        """Write a record, a key a line."""
+        with written_whole(self.record_path(record["run"])) as part:
             lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
             part.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8", newline="\n")
-        self.unfinished_path(run.hash).unlink(missing_ok=True)
 
     def load(self, run_hash):
         """The record of one run, a dict. Raises ValueError where the file is not a whole record
@@ -136,12 +164,12 @@ class Store:
             print(f"left out: {line}", file=sys.stderr)
         return records
 
-    def clear(self, run_hash):
+    def clear(self, run_hash, finished=False):
         """Remove what a killed sweep may have left of a run that is finished or about to be begun anew."""
         with contextlib.suppress(OSError):
             for path in self.root.glob(f"*/.{run_hash}.*.part"):
                 path.unlink(missing_ok=True)
-            if self.record_path(run_hash).exists():
+            if finished:
                 self.unfinished_path(run_hash).unlink(missing_ok=True)
                 self.unfinished_path(run_hash).with_suffix(".lock").unlink(missing_ok=True)
 
@@ -151,7 +179,9 @@ class Store:
 
     def find_hash(self, prefix):
         """The one hash that begins with `prefix`, its record usable or not. Raises ValueError unless there is one."""
-        found = sorted(path.stem for path in (self.root / "records").glob(f"{prefix}*.json"))
+        if not prefix:
+            raise ValueError("the run's name is empty: give its hash, or the beginning of it")
+        found = sorted(path.stem for path in (self.root / "records").glob("*.json") if path.stem.startswith(prefix))
         if len(found) != 1:
             raise ValueError(f"{len(found)} runs in {self.root} begin with {prefix!r}: "
                              f"`python -m tarm list` names them all")
@@ -179,10 +209,25 @@ class Store:
                 with written_whole(path(self, record["run"])) as part:
                     shutil.copyfile(source, part)
 
+    def take_weights(self, other, run_hash):
+        """Copy the weights of a run whose record is here without them, where the other store has both and its record is of the
+        same training; -> were they copied?"""
+        source, path = other.weights_path(run_hash), self.weights_path(run_hash)
+        if path.exists() or not source.exists() or self.load(run_hash)["losses"] != other.load(run_hash)["losses"]:
+            return False
+        with written_whole(path) as part:
+            shutil.copyfile(source, part)
+        return True
+
     def remove(self, run_hash):
         """Remove a run: its record first, then its weights."""
         for path in self.record_path, self.weights_path, self.unfinished_path:
             path(run_hash).unlink(missing_ok=True)
+
+
+def flat(other_steps):
+    """{steps: Scores} -> the list that a record holds."""
+    return [{"steps": steps} | score._asdict() for steps, found in other_steps.items() for score in found]
 
 
 def scores(record):

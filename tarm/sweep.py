@@ -16,8 +16,11 @@ from tqdm import tqdm
 from .architecture import at_least
 from .checkpoint import SECONDS, Keeper
 from .estimate import step_flop
-from .evaluation import latest_accuracy
+from .evaluation import evaluate, evaluation_problems, latest_accuracy
 from .ladder import LADDER
+from .plugins import VARIABLE
+from .streams import training_stream
+from .tasks import TASKS
 from .training import Stopped, train
 
 _progress = None  # in a worker process: the queue on which it reports
@@ -59,6 +62,28 @@ def _end_with_parent():
     os._exit(1)
 
 
+def _unknown(runs):
+    """The tasks and rungs of runs that a worker does not know."""
+    return sorted({run.rung for run in runs} - set(LADDER) | {run.task for run in runs} - set(TASKS))
+
+
+def stop(pool):
+    """End a pool's processes at once, and no other process."""
+    workers = list((pool._processes or {}).values())  # before Python 3.14 nothing public names them
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in workers:
+        worker.terminate()
+
+
+def evaluate_others(store, job, device):
+    """Evaluate a run that is in the store with the numbers of steps that its record lacks, as training would have."""
+    run, record = job.run, store.load(job.run.hash)
+    model, last = store.model(record).to(device), len(record["losses"])
+    problems = evaluation_problems(run, run.length, job.schedule.problems, training_stream(run.seed))
+    missing = [steps for steps in job.schedule.other_steps if steps not in store.other_steps(record)]
+    store.add_other_steps(record, {steps: evaluate(model, problems, run.length, last, run.seed, steps) for steps in missing})
+
+
 def _run_job(job, store, device, command, deadline, save_every, recompute, wait):
     """Train one job, holding its lock, and save it; -> Outcome."""
     run, lock = job.run, store.lock(job.run.hash)
@@ -68,10 +93,13 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, wait)
     patience = 0 if not wait else -1 if deadline is None else max(0, deadline - time.time())
     try:
         with lock.acquire(timeout=patience):
-            if store.has(run):
+            if store.has(*job):
                 return Outcome(ELSEWHERE, f"{name}: another sweep has finished it")
+            if store.has(run) and store.weights_path(run.hash).exists():
+                evaluate_others(store, job, device)
+                return Outcome(FINISHED, f"{name}: evaluated with the numbers of steps that were missing")
             store.clear(run.hash)
-            keeper = Keeper(store.unfinished_path(run.hash), run, job.schedule, deadline, save_every)
+            keeper = Keeper(store.unfinished_path(run.hash), run, job.schedule, deadline, save_every, device)
             result = train(run, job.schedule, device, _reporter(run), keeper, recompute)
             store.save(run, job.schedule, result, device, command)
     except Timeout:
@@ -81,8 +109,8 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, wait)
     except Exception as error:  # one run's failure is no reason to lose the others
         return Outcome(FAILED, f"{name}: {explain(error, run, device)}")
     finally:
-        if store.has(run):
-            store.clear(run.hash)  # the lock too: nobody needs it any more
+        if store.has(*job):
+            store.clear(run.hash, finished=True)  # the lock too: nobody needs it any more
     if result.diverged_at:
         return Outcome(FINISHED, f"{name}: diverged at step {result.diverged_at}")
     return Outcome(FINISHED, f"{name}: {latest_accuracy(result.scores, run.length):.1%} of characters after "
@@ -118,7 +146,8 @@ def cost(job):
 
 def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", minutes=None, save_every=SECONDS,
           recompute=False):
-    """Run the jobs that the store does not have yet; -> Sweep.
+    """Run the jobs that the store does not have yet; -> Sweep. A run that it has without some of the `other_steps` of its
+    schedule is evaluated with them where its weights are there, and trained again where not.
 
     workers: processes at a time (default: one per core on a CPU, one on a GPU). threads: of
     each (default 1: models this small gain little from more, and the numbers of a run then do
@@ -129,9 +158,9 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     work: a run that another one holds is taken up last, when that one has finished it or died.
     """
     for job in jobs:
-        if store.has(job.run):
-            store.clear(job.run.hash)
-    missing = sorted((job for job in jobs if not store.has(job.run)), key=cost, reverse=True)
+        if store.has(*job):
+            store.clear(job.run.hash, finished=True)
+    missing = sorted((job for job in jobs if not store.has(*job)), key=cost, reverse=True)
     for name, number in ("jobs", workers), ("threads", threads):
         if number is not None:
             at_least(1, name, number)
@@ -149,6 +178,9 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     try:
         with ProcessPoolExecutor(workers, context, _start_worker, (queue, threads or 1)) as pool:
             try:
+                if strange := pool.submit(_unknown, [job.run for job in missing]).result():
+                    raise ValueError(f"{', '.join(strange)}: registered here, but a process that trains does not know it; put it "
+                                     f"into a file of its own that --plugin or {VARIABLE} names")
                 for wait in (False, True):
                     waiting, running, missing = missing[::-1], {}, []
                     while waiting or running:
@@ -164,9 +196,7 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
                             else:
                                 outcomes.append(outcome)
             except BaseException:  # stop at once: what the workers had saved is kept
-                pool.shutdown(wait=False, cancel_futures=True)
-                for worker in multiprocessing.active_children():
-                    worker.terminate()
+                stop(pool)
                 raise
     except BrokenProcessPool as error:
         raise RuntimeError("a training process was killed, perhaps for want of memory (then use fewer --jobs); "

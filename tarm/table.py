@@ -1,14 +1,16 @@
 """The tidy table: from records to one CSV, a row per run, step, length, problems, decoding, metric."""
 
 import gzip
+import math
 
 import pandas as pd
 from filelock import FileLock
 
-from .evaluation import metrics
+from .evaluation import DECODINGS, PROBLEMS, Score, metrics
 from .runs import run_from
 from .store import scores, written_whole
 from .studies import place
+from .tasks import TASKS
 
 COLUMNS = ["profile", "study", "run", "rung", "task", "seed", "variant", "width", "budget", "training_length",
            "training_steps", "step", "length", "problems", "decoding", "metric", "value", "count"]
@@ -21,13 +23,22 @@ def variant(run):
 
 
 def rows(record):
-    """The rows of one record, as tuples in the order of COLUMNS."""
+    """The rows of one record, as tuples in the order of COLUMNS; of a run that diverged those of its last evaluation, which
+    never was, at the training length and without values: what it scored before is in its record."""
     run = run_from(record["configuration"])
     head = (*place(run), run.hash, run.rung, run.task, run.seed, variant(run), run.width, run.budget, run.length,
             run.training_steps)
-    for score in scores(record):
+    for score in lost(record, run) if record.get("diverged_at") else scores(record):
         for metric, (value, count) in metrics(score).items():
-            yield (*head, score.step, score.length, score.problems, score.decoding, metric, round(value, 6), count)
+            value = math.nan if record.get("diverged_at") else round(value, 6)
+            yield (*head, score.step, score.length, score.problems, score.decoding, metric, value, count)
+
+
+def lost(record, run):
+    """The last evaluation of a run that diverged before it, as Scores that count no more than problems."""
+    answer = len(TASKS[run.task].chance(run.length))
+    return [Score(run.training_steps, run.length, problems, decoding, record["schedule"]["problems"], [0] * answer, 0)
+            for problems in PROBLEMS for decoding in DECODINGS]
 
 
 def tidy(records):
@@ -49,7 +60,7 @@ def read(root):
     """
     for path in (root / "results.csv", root / "results.csv.gz"):
         if path.exists():
-            return pd.read_csv(path, keep_default_na=False)
+            return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
     raise ValueError(f"{root} holds no results.csv: `python -m tarm sweep` makes it")
 
 

@@ -38,7 +38,7 @@ class Problems(NamedTuple):
     def batch(self):
         """-> tokens (B, T), targets (B, T), with T = P + A and no padding.
 
-        The answer and the newline that ends it are supervised: targets are -100 before.
+        The answer and the newline that ends it are supervised: targets are IGNORE before.
         """
         B, P = self.prompt.shape
         newline = self.prompt.new_full((B, 1), NEWLINE)
@@ -115,8 +115,8 @@ def is_reserved(digits):
 
 
 def symbol(digits, character):
-    """A column (B, 1) of one character, to be joined to digits (B, L)."""
-    return digits.new_full((len(digits), 1), VOCABULARY.index(character))
+    """A column (B, 1) of one character, to be joined to digits (B, L). Raises ValueError as `encode` does."""
+    return digits.new_full((len(digits), 1), encode(character).item())
 
 
 def _write_copy(digits):

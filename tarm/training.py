@@ -90,7 +90,7 @@ class Progress:
         while recent and torch.is_tensor(self.losses[recent - 1]):
             recent -= 1
         self.losses[recent:] = [float(loss) for loss in self.losses[recent:]]
-        return next((recent + i for i, loss in enumerate(self.losses[recent:], 1) if not math.isfinite(loss)), None)
+        return next((step for step, loss in enumerate(self.losses, 1) if not math.isfinite(loss)), None)
 
 
 def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None, keeper=None, recompute=False):
@@ -115,15 +115,15 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
         while now.step < run.training_steps and not diverged_at and not learned(run, accuracy):
             began = time.perf_counter()
             now.train_step()
-            if now.step % REPORT_EVERY == 0 or now.step == run.training_steps:
+            lengths = schedule.lengths_at(now.step, run.training_steps)
+            if now.step % REPORT_EVERY == 0 or lengths:
                 diverged_at = now.settle()
                 report(now.step, now.losses[-1], accuracy)
             trained = time.perf_counter()
             now.measured["training_seconds"] += trained - began
 
-            for length in () if diverged_at else schedule.lengths_at(now.step, run.training_steps):
-                scores = evaluate(now.model, problems[length], length, now.step, run.seed)
-                now.scores += scores
+            for length in () if diverged_at else lengths:
+                now.scores += evaluate(now.model, problems[length], length, now.step, run.seed)
                 accuracy = latest_accuracy(now.scores, run.length)
             now.measured["evaluation_seconds"] += time.perf_counter() - trained
             if keeper and not diverged_at and now.step < run.training_steps:
@@ -131,6 +131,8 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
 
     report(now.step, now.losses[-1], accuracy)
     began = time.perf_counter()
+    for length in schedule.final_lengths if now.step < run.training_steps and not diverged_at else ():  # it has learned
+        now.scores += evaluate(now.model, problems[length], length, now.step, run.seed)
     others = {} if diverged_at else {steps: evaluate(now.model, problems[run.length], run.length, now.step, run.seed, steps)
                                      for steps in schedule.other_steps}
     now.measured["evaluation_seconds"] += time.perf_counter() - began
@@ -141,9 +143,15 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
 @contextlib.contextmanager
 def dropout_from(seed, device):
     """The global random stream seeded for a run's dropout, and put back afterwards; in training nothing else draws from it."""
-    with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
+    kind = torch.device(device).type
+    on_mps = torch.mps.get_rng_state() if kind == "mps" else None  # which fork_rng does not know
+    with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
         torch.manual_seed(stream_seed(seed, "dropout"))
-        yield
+        try:
+            yield
+        finally:
+            if on_mps is not None:
+                torch.mps.set_rng_state(on_mps)
 
 
 def learned(run, accuracy):

@@ -31,7 +31,7 @@ def truncation(model, tokens, targets):
     part, whole = (block_gradient(m, tokens, targets) for m in (model, untruncated(model)))
     result = {}
     for suffix, names in ("", list(part)), ("_qk", [name for name in part if ".query." in name or ".key." in name]):
-        a, b = (torch.cat([gradient[name].flatten() for name in names]).double() for gradient in (part, whole))
+        a, b = (torch.cat([gradient[name].flatten() for name in names]).cpu().double() for gradient in (part, whole))
         result["share" + suffix] = (a.norm() / b.norm()).item()
         result["cosine" + suffix] = (a @ b / (a.norm() * b.norm())).item()
     return result

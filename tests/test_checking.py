@@ -1,6 +1,7 @@
 """Records whose first steps are taken again: what agrees, what is found to differ, what can't be compared."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 
@@ -47,6 +48,31 @@ def test_another_run_does_not(record, change):
     losses = [float(f"{loss:.5g}") for loss in first_losses(replace(RUN, **change), 3)]
     done = check(record | {"losses": losses})
     assert not done.agrees and done.largest > TOLERANCE["float32"] and "DIFFER" in str(done)
+
+
+def test_a_loss_of_ours_that_is_no_number_differs(record, monkeypatch):
+    """Whichever it is: nan is neither larger nor smaller than what the others differ by."""
+    for losses in [2.6, math.nan, 2.6], [math.nan, 2.6, 2.6], [2.6, 2.6, math.inf]:
+        monkeypatch.setattr("tarm.checking.first_losses", lambda *_, ours=losses: ours)
+        done = check(record)
+        assert not done.agrees and done.largest == math.inf and "DIFFER" in str(done)
+
+
+@pytest.mark.parametrize("made_on, here, compared", [
+    ("cpu", "cpu", True), ("mps", "mps", True), ("NVIDIA H100", "cuda", True), ("NVIDIA H100", "mps", False),
+    ("mps", "cuda", False), ("cpu", "mps", False)])
+def test_masks_of_two_kinds_of_devices_are_not_compared(record, monkeypatch, made_on, here, compared):
+    monkeypatch.setattr("tarm.checking.first_losses", lambda *_: record["losses"][:3])
+    assert check(record | {"environment": {"device": made_on}}, device=here).agrees is compared
+
+
+def test_nothing_compared_is_no_success(store, tmp_path, capsys):
+    other = Store(tmp_path / "other")
+    shutil.copytree(store.root, other.root)
+    path = other.record_path(RUN.hash)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"environment": {"device": "NVIDIA H100"}}))
+    assert main(["check-records", "--store", str(other.root)]) == 1
+    assert "none of 1 records could be compared on cpu" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change, reason", [

@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -14,7 +17,7 @@ import torch
 from tarm import LADDER, TASKS, commands, gallery
 from tarm.architecture import CHOICES
 from tarm.__main__ import main
-from tarm.store import COMMITTED, Store
+from tarm.store import COMMITTED, PROJECT, Store
 from tarm.sweep import explain
 from tarm.studies import jobs
 from tarm.table import read as read_table
@@ -85,8 +88,8 @@ def test_evaluate_prints_a_row_per_length_problems_and_decoding(tarm):
     code, out, _ = tarm(f"evaluate {JOB.run.hash[:6]} --lengths 4,6 --problems 5")
     assert code == 0
     rows = [line.split()[:5] for line in out.splitlines()[2:]]
-    assert rows == [[length, str(JOB.run.steps), problems, decoding, "5"] for length in ("4", "6") for problems in ("seen", "unseen")
-                    for decoding in ("greedy", "sampled")]
+    assert rows == [[length, str(JOB.run.steps), problems, decoding, "5"] for length, drawn in (("4", "seen"), ("6", "any"))
+                    for problems in (drawn, "unseen") for decoding in ("greedy", "sampled")]
 
 
 def test_evaluate_takes_other_steps_than_were_trained(tarm):
@@ -200,6 +203,45 @@ def test_merge_takes_what_is_good_and_names_what_is_not(tarm, folder, tmp_path):
     assert Store(folder).model(Store(folder).load(good.hash))
 
 
+def test_merge_takes_the_weights_of_a_record_that_lacks_them(folder, tmp_path, capsys):
+    """Once; and not those of another training."""
+    bare, other = Store(tmp_path / "bare"), Store(folder)
+    bare.take(other, other.load(JOB.run.hash), weights=False)
+    path = bare.record_path(JOB.run.hash)
+    whole = path.read_text()
+    path.write_text(json.dumps(json.loads(whole) | {"losses": [1.0] * 4}))
+    assert main(["merge", str(folder), "--store", str(bare.root)]) == 0 and "that were there without" not in capsys.readouterr().out
+    path.write_text(whole)
+    assert main(["merge", str(folder), "--store", str(bare.root)]) == 0
+    assert "weights of 1 that were there without" in capsys.readouterr().out
+    assert bare.weights_path(JOB.run.hash).read_bytes() == other.weights_path(JOB.run.hash).read_bytes()
+
+
+def test_a_table_goes_to_a_terminal_that_lacks_some_signs(tmp_path):
+    """Windows' cp1252 has neither the minus nor the root of the rule."""
+    (tmp_path / "records").mkdir()
+    done = subprocess.run([sys.executable, "-m", "tarm", "verdict", "--store", str(tmp_path)], capture_output=True,
+                          env=os.environ | {"PYTHONIOENCODING": "cp1252"}, cwd=PROJECT)
+    assert done.returncode == 0 and b"published numbers" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("line", ["verdict", "check-records", "export", "test", "figures --profile paper"])
+def test_what_needs_the_projects_files_says_so_where_there_are_none(line, tmp_path, monkeypatch, capsys):
+    """As installed from a wheel."""
+    monkeypatch.setattr("tarm.store.PROJECT", tmp_path)
+    assert main(shlex.split(line)) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == 1 and "take a clone of the project" in err
+
+
+def test_a_variant_with_a_name_is_found_in_a_study_and_blanks_do_not_matter(tmp_path, capsys):
+    """Of what has 3 passes one rung 7 has post-norm and unit scale."""
+    assert main(["sweep", "--study", "depth_small", "--rung", "dense, ar_trm_cured", "--budget", "3", "--dry-run", "--store",
+                 str(tmp_path), "--device", "cpu"]) == 0
+    dense, cured, total = capsys.readouterr().out.splitlines()
+    assert "rung=dense" in dense and "rung=ar_trm" in cured and "norm=post scale=unit" in cured
+
+
 def test_rm_asks_and_takes_no_answer_for_no(tarm, folder, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert tarm(f"rm {JOB.run.hash}")[0] == 0
@@ -233,8 +275,8 @@ def test_a_diverged_run_is_asked_with_a_warning(folder, tmp_path, capsys):
 
 def test_dry_run_estimates_and_trains_nothing(tarm, folder):
     code, out, _ = tarm("sweep --profile smoke --rung universal,dense --task copy --dry-run")
-    there, dense, total = (line for line in out.splitlines())
-    assert code == 0 and there.split()[:2] == ["there", JOB.run.hash] if "universal" in there else True
+    dense, there, total = out.splitlines()
+    assert code == 0 and "rung=dense" in dense and there.split()[:2] == ["there", JOB.run.hash]
     assert "hours, evaluation included" in total and not [r for r in Store(folder).records() if r["configuration"]["rung"] == "dense"]
 
 
@@ -294,6 +336,10 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):
     ("generate RUN 12| --limit 0 --sample", "limit=0"),
     ("generate RUN " + "1" * 40, "context of 32"),
     ("ladder --heads 5", "heads=5"),
+    ("ladder --budget 25", "nearest budgets are 24 or 26"),
+    ("rm ''", "name is empty"),
+    ("train --profile smoke --rung dense --task copy --batch 2.5", "batch='2.5' is not a whole number"),
+    ("train --profile smoke --rung dense --task copy --dropout x", "dropout='x' is not a number"),
     ("ladder --budget 7", "nearest budgets are 6 or 8"),
     ("sweep --profile smoke --rung dense,dens", "'dens'"),
     ("sweep --profile smoke --task sort", "'sort'"),
@@ -323,7 +369,7 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):
 def test_a_mistake_is_answered_with_one_line(tarm, line, words):
     code, out, err = tarm(line.replace("RUN", JOB.run.hash).replace("|", "'|'"))
     message = err.strip()
-    assert code in (1, 2) and "\n" not in message and re.search(words, message), err
+    assert code in (1, 2) and (out == "" or line.startswith(("evaluate", "train", "sweep", "figures", "notebooks"))) and "\n" not in message and re.search(words, message), err
     assert not re.match("tarm: (invalid literal|Trying to create|dictionary update)", message)  # Python's own words
 
 

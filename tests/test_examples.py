@@ -25,6 +25,7 @@ def made(tmp_path_factory):
     sweep(jobs("smoke", rung=["universal"], task=["copy"]), store, workers=1, threads=1)
     record = next(r for r in Store(COMMITTED).records() if r["configuration"]["width"] == 64)
     committed.take(Store(COMMITTED), record)
+    committed.take(Store(COMMITTED), Store(COMMITTED).load("3c99494164ee"))  # the one of check-records
     Store(folder / "other" / ".tarm").take(Store(COMMITTED), record)
     store.take(committed, record)
     return folder
@@ -36,7 +37,8 @@ def test_example_works(name, made, tmp_path, monkeypatch, capsys):
     shutil.copytree(made, here)
     monkeypatch.chdir(here)
     monkeypatch.delenv("TARM_STORE", raising=False)
-    monkeypatch.setattr("tarm.commands.keeping.COMMITTED", here / "figures" / "data")
+    for module in "keeping", "published":
+        monkeypatch.setattr(f"tarm.commands.{module}.COMMITTED", here / "figures" / "data")
     assert shlex.split(EXAMPLES[name])[0] == name
     assert main(shlex.split(EXAMPLES[name])) == 0, capsys.readouterr().err
     assert capsys.readouterr().out

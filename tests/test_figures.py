@@ -120,6 +120,27 @@ def test_chance_is_shown_for_what_it_is_chance_of(one_seed):
     assert {ax.get_title(): len(chance_lines(ax)) for ax in figure.axes} == {"characters": 1, "whole sums": 0}
 
 
+@pytest.mark.parametrize("stem", gallery.RESULTS)
+def test_a_run_that_diverged_is_left_out_in_words(stem):
+    """One of two seeds of a rung: the figure says so and shows the other one, and nothing of what the first had scored."""
+    lost, = jobs("smoke", seeds=(1,), rung=["universal"], task=["addition"])
+    records = [invented(job) for job in jobs("smoke", seeds=(0, 1))]
+    for record in records:
+        if record["run"] == lost.run.hash:
+            record |= {"diverged_at": 3, "schedule": {"problems": 10}, "evaluations": record["evaluations"][:4]}
+    rows, points, figure = gallery.result_figure(stem, table.tidy(records), "smoke")
+    assert "1 run diverged, left out" in text_of(figure) and "10 unseen problems" in text_of(figure)
+    mine = points[(points["rung"] == "universal") & (points["task"] == "addition" if "task" in points else True)]
+    assert (mine["seeds"] == 1).all() and mine["mean"].notna().all()
+    assert "diverged" not in text_of(gallery.result_figure(stem, tidy((0, 1)), "smoke")[2])
+
+
+def test_a_run_that_had_learned_is_shown_where_it_ended():
+    record = invented(jobs("smoke", rung=["dense"], task=["copy"])[0])
+    record["evaluations"] = [score for score in record["evaluations"] if score["step"] == 2]
+    assert set(gallery.at_the_end(table.tidy([record]))["step"]) == {2}
+
+
 # What is written stays clear of itself, of the lines of chance, and of the figure's edge.
 
 

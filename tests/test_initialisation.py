@@ -77,6 +77,24 @@ def test_what_rungs_share_starts_equal_under_one_seed(rung):
     assert not one.token_embedding.weight.equal(different["token_embedding.weight"])
 
 
+def test_a_layer_norm_of_any_name_starts_at_one_and_zero():
+    """As in a rung of one's own."""
+    class Named(LADDER["iterative"].model):
+        def __init__(self, architecture):
+            super().__init__(architecture)
+            self.ln, self.mixing = nn.LayerNorm(architecture.width), nn.Parameter(torch.ones(architecture.width))
+
+    model = Named(Architecture(rung="iterative", **SMALL)).initialise(0)
+    assert (model.ln.weight == 1).all() and (model.ln.bias == 0).all()
+    assert_normal(model.mixing, 0.02)  # anything else is drawn
+
+
+def test_building_leaves_the_callers_random_stream_alone():
+    before = torch.get_rng_state()
+    build("universal", **SMALL)
+    assert torch.get_rng_state().equal(before)
+
+
 def test_no_two_parameters_start_with_the_same_numbers():
     """Each has a stream of its own: the twelve blocks of the Dense Transformer are twelve different ones."""
     firsts = [p.flatten()[0].item() for name, p in build("dense", **SMALL).named_parameters() if p.dim() > 1]

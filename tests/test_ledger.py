@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from tarm import build
+from tarm import build, memory
 from tarm.language_model import Output
 from tarm.ledger import Ledger, PassCounter
 from tarm.runs import Run, Schedule
@@ -120,6 +120,13 @@ last = torch.ones(2**10)                           # and keeps when they are fre
 del pieces
 print(first, train(run, Schedule(3, (2,), problems=2)).ledger["peak_memory"])
 """
+
+
+def test_a_system_that_does_not_say_its_peak_has_none(monkeypatch):
+    """As some containers."""
+    monkeypatch.setattr(memory.sys, "platform", "linux")
+    monkeypatch.setattr(memory.Path, "read_text", lambda *_, **options: "Name:\tpython\n")
+    assert memory.peak() is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is that of the whole process")

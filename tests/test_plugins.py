@@ -6,12 +6,19 @@ import re
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
-from tarm import LADDER, gallery, register_rung
+from tarm import LADDER, TASKS, gallery, notebooks, register_rung, register_task
 from tarm.ladder import Iterative, Rung
+from tarm.plugins import check_rung, plugin_files
+from tarm.profiles import PROFILES
+from tarm.store import Store
+from tarm.studies import members
+from tarm.tasks import Problems, Task, symbol
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -83,6 +90,66 @@ def test_a_rung_that_miscounts_its_passes_is_refused():
     with pytest.raises(ValueError, match="two steps of 'twice' execute 4 block passes, not 2"):
         register_rung(Rung("twice", "Twice", "Twice", "single stream", "#000000", "two passes", Twice))
     assert "twice" not in LADDER
+
+
+@pytest.mark.parametrize("mix", [
+    lambda h: h + h.cumsum(1) / torch.arange(1, h.shape[1] + 1).view(1, -1, 1), lambda h: torch.roll(h, -1, 1)],
+    ids=["running mean", "future"])
+def test_a_rung_whose_positions_meet_outside_the_block_is_refused(mix):
+    """The block alone remembers what was read, so that such a rung would decode otherwise than it was trained."""
+    class Mixing(Iterative):
+        def step(self, f, h, x, n):
+            return f(mix(h))
+
+    with pytest.raises(ValueError, match="'mixing' gives other logits for a text read in two parts .* inside f only"):
+        register_rung(Rung("mixing", "Mixing", "Mixing", "single stream", "#000000", "mixes", Mixing))
+    assert "mixing" not in LADDER
+
+
+@pytest.mark.parametrize("key", LADDER)
+def test_the_built_in_rungs_pass_that_check(key):
+    check_rung(key)
+
+
+@pytest.mark.parametrize("answer, words", [
+    (lambda x: x[:, 0], r"answer of 8 problems of 'odd' is \(8,\)"), (lambda x: x[:4], r"is \(4, 4\)"),
+    (lambda x: x.float(), "torch.float32: it must be .*torch.int64"), (lambda x: x + 10, "ids of one or more of the characters"),
+    (lambda x: symbol(x, "a"), "'a' is not in the vocabulary")])
+def test_a_task_that_writes_no_problems_is_refused(answer, words):
+    with pytest.raises(ValueError, match=words):
+        register_task(Task("odd", 1, lambda digits: Problems(digits[:, 0], answer(digits[:, 0]))))
+    assert "odd" not in TASKS and "odd" not in PROFILES["cpu"]
+
+
+def test_what_is_registered_belongs_to_the_main_study():
+    """Even where somebody had asked before."""
+    assert "later" not in TASKS and len(members("smoke", "main", 0)) == 7 * 3
+    try:
+        register_task(Task("later", 1, TASKS["copy"].write))
+        assert len(members("smoke", "main", 0)) == 7 * 4
+    finally:
+        for settings in (TASKS, *PROFILES.values()):
+            settings.pop("later", None)
+        members.cache_clear()
+
+
+def test_importing_with_a_file_that_fails_is_a_value_error(tmp_path):
+    """Which a program may catch; the command line has it in one line."""
+    code = "try:\n    import tarm\nexcept ValueError as error:\n    print('caught', error)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"TARM_PLUGINS": "nowhere.py"})
+    assert done.returncode == 0 and done.stdout.startswith("caught plugin ") and "nowhere.py does not exist" in done.stdout
+
+
+def test_plugins_are_part_of_what_a_notebook_depends_on(tmp_path, monkeypatch):
+    files = [tmp_path / "one.py", tmp_path / "two.py"]
+    monkeypatch.setenv("TARM_PLUGINS", os.pathsep.join(map(str, files)))
+    assert plugin_files() == files
+    seen = []
+    monkeypatch.setattr(notebooks, "ProcessPoolExecutor", lambda *_: seen.append("started") or ThreadPoolExecutor(1))
+    monkeypatch.setattr(notebooks, "run_notebook", lambda path, parameters, folder, files: seen.extend(files))
+    list(notebooks.run_all("smoke", "cpu", Store(tmp_path), ["00"]))
+    assert set(files) < set(seen)
 
 
 def test_records_of_a_plugin_say_so_where_it_is_not_loaded(folder):

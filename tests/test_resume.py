@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -163,6 +164,18 @@ def test_a_file_that_cannot_be_continued_is_refused_by_name(content, tmp_path):
         schedule = SCHEDULE
     with pytest.raises(ValueError, match=r"it\.safetensors.*remove it to start anew"):
         train(RUN, schedule, keeper=Keeper(path, RUN, schedule))
+
+
+def test_another_kind_of_device_is_refused_and_other_steps_are_not(tmp_path):
+    path = tmp_path / "it.safetensors"
+    with pytest.raises(Stopped):
+        train(RUN, SCHEDULE, keeper=Keeper(path, RUN, SCHEDULE, deadline=0))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"it\.safetensors was begun as .*'cpu'.*, not as .*'mps'.*remove it to start anew"):
+        Keeper(path, RUN, SCHEDULE, device="mps").resume(Progress(RUN, "cpu"))
+    assert path.read_bytes() == before
+    more = replace(SCHEDULE, other_steps=(1,))
+    assert set(train(RUN, more, keeper=Keeper(path, RUN, more)).other_steps) == {1}
 
 
 @pytest.mark.parametrize("device, name", [("cpu", "dropout"), ("cuda:1", "dropout_cuda"), ("mps", "dropout_mps")])

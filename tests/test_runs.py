@@ -1,13 +1,16 @@
 """What names a run: its content hash, which covers what determines the numbers and nothing else."""
 
+import math
 from dataclasses import asdict, fields, replace
 
+import numpy as np
 import pytest
 
 from tarm import LADDER, TASKS, Architecture
 from tarm.runs import Run, Schedule, run_from
 from tarm.profiles import PROFILES
-from tarm.studies import jobs, place
+from tarm.studies import STUDIES, jobs, place
+from tarm.training import check_room
 
 # A hash that changes here would orphan every record there is: add a field at its default instead.
 PINNED = {
@@ -93,6 +96,37 @@ def test_when_a_run_is_evaluated():
     assert [schedule.lengths_at(step, 120) for step in (49, 50, 100, 119, 120)] == [(), (10,), (10,), (), (10, 20, 30)]
 
 
+@pytest.mark.parametrize("given, words", [
+    ({"every": 0}, "every=0 is too small"), ({"problems": 0}, "problems=0"), ({"every": 2.5}, "every=2.5 is not a whole number"),
+    ({"lengths": 10}, r"lengths=10 is no tuple of whole numbers: write \(10,\)"), ({"lengths": ("10",)}, "lengths='10'"),
+    ({"lengths": (0,)}, "lengths=0"), ({"other_steps": (0,)}, "other_steps=0"),
+    ({"lengths": (10, 10)}, "hold 10 more than once"), ({"final_lengths": [20, 10]}, "hold 10 more than once")])
+def test_a_schedule_that_cannot_be_kept_is_refused(given, words):
+    with pytest.raises(ValueError, match=words):
+        Schedule(**{"every": 50, "lengths": (10,)} | given)
+
+
+def test_a_schedule_takes_lists():
+    assert Schedule(50, [10], [20], other_steps=[2]) == Schedule(50, (10,), (20,), other_steps=(2,))
+
+
+@pytest.mark.parametrize("field, value, words", [
+    ("step_embeddings", "false", "neither True nor False"), ("dropout", "0.1", "dropout='0.1' is not a finite number"),
+    ("ponder_weight", math.nan, "ponder_weight=nan"), ("halting_bias", -math.inf, "halting_bias=-inf"),
+    ("halting_bias", "low", "halting_bias='low'"), ("batch", 2.0, "batch=2.0 is not a whole number"),
+    ("budget", 12.0, "budget=12.0"), ("learning_rate", math.inf, "learning_rate=inf"), ("eps", -1, "eps=-1")])
+def test_a_value_of_another_kind_is_refused(field, value, words):
+    with pytest.raises(ValueError, match=words):
+        Run(rung="universal", task="copy", **{field: value})
+
+
+def test_numpys_numbers_are_numbers():
+    values = {"width": 64, "heads": 4, "budget": 12, "length": 5, "batch": 8, "seed": 3, "learning_rate": 1e-3}
+    given = {name: np.float64(value) if isinstance(value, float) else np.int64(value) for name, value in values.items()}
+    assert Run(rung="universal", task="copy", **given).hash == Run(rung="universal", task="copy", **values).hash
+    assert Run(rung="universal", task="copy", steps=np.int64(12)) == Run(rung="universal", task="copy", steps=12)
+
+
 # The lists of runs.
 
 
@@ -132,8 +166,7 @@ def test_runs_that_do_not_exist_are_an_error(asked, words):
 
 def test_every_run_of_a_study_can_be_evaluated_as_scheduled():
     """Its longest problem fits its context: found here and not at the last step."""
-    for profile in PROFILES:
-        for job in jobs(profile):
-            length = max(job.schedule.lengths + job.schedule.final_lengths)
-            operands = TASKS[job.run.task].operands
-            assert (2 * length + 1 if operands == 1 else 3 * length + 3) <= job.run.context, job.run
+    for study, (_, profiles) in STUDIES.items():
+        for profile in profiles:
+            for job in jobs(profile, study):
+                check_room(*job)

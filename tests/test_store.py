@@ -2,18 +2,22 @@
 
 import json
 import math
+import multiprocessing
 import os
 import pickle
+import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import pytest
 import torch
 
+from tarm import LADDER
 from tarm.evaluation import evaluate, evaluation_problems
 from tarm.store import SCHEMA, Store, scores, written_whole
 from tarm.streams import training_stream
 from tarm.studies import jobs
-from tarm.sweep import sweep
+from tarm.sweep import stop, sweep
 from tarm.training import train
 
 
@@ -122,6 +126,18 @@ def test_a_record_that_cannot_be_used_is_refused_by_name(store, damage, reason):
         store.records()
 
 
+@pytest.mark.parametrize("prefix", ["*", "?" * 12, "["])
+def test_a_prefix_is_text_and_no_pattern(store, prefix):
+    with pytest.raises(ValueError, match="0 runs .* begin with"):
+        store.find_hash(prefix)
+
+
+def test_an_empty_prefix_names_no_run(store):
+    """Where there is only one, too."""
+    with pytest.raises(ValueError, match="name is empty"):
+        store.find_hash("")
+
+
 def test_finding_a_run_that_is_not_there(store):
     with pytest.raises(ValueError, match="0 runs .* begin with 'zzz'"):
         store.find("zzz")
@@ -188,3 +204,46 @@ def test_workers_give_the_same_bits_and_a_sweep_repeats_no_run(store, trained, t
     everything = files(pair)
     assert sweep(two, pair, workers=2, threads=1).finished == 0
     assert files(pair) == everything
+
+
+def test_steps_that_a_record_lacks_are_evaluated_from_its_weights(store, tmp_path):
+    """With the numbers that training would have left; nothing is trained again, and what there was stays."""
+    before, asked = store.load(JOB.run.hash), JOB._replace(schedule=replace(JOB.schedule, other_steps=(2, 5)))
+    assert store.has(*JOB) and not store.has(*asked)
+    assert sweep([asked], store, workers=1, threads=1).finished == 1
+    after, other = store.load(JOB.run.hash), Store(tmp_path / "other")
+    other.save(*asked, train(*asked), "cpu", "")
+    assert after["other_steps"] == other.load(JOB.run.hash)["other_steps"] and len(after["other_steps"]) == 2 * 4
+    assert after["schedule"] == before["schedule"] | {"other_steps": [2, 5]}
+    assert all(after[key] == before[key] for key in set(before) - {"other_steps", "schedule"})
+    assert store.has(*asked) and sweep([asked], store, workers=1, threads=1).finished == 0
+
+
+def test_without_weights_such_a_run_is_trained_again(store, tmp_path):
+    bare, asked = Store(tmp_path / "bare"), JOB._replace(schedule=replace(JOB.schedule, other_steps=(2,)))
+    bare.take(store, store.load(JOB.run.hash), weights=False)
+    assert sweep([asked], bare, workers=1, threads=1).finished == 1
+    assert bare.has(*asked) and bare.weights_path(JOB.run.hash).read_bytes() == store.weights_path(JOB.run.hash).read_bytes()
+    assert not any(bare.root.glob("unfinished/*"))
+
+
+def test_a_run_that_a_worker_does_not_know_is_refused_before_any_begins(tmp_path, monkeypatch):
+    monkeypatch.setitem(LADDER, "of_this_process", LADDER["iterative"]._replace(key="of_this_process"))
+    run = replace(JOB.run, rung="of_this_process", steps=None)
+    with pytest.raises(ValueError, match="of_this_process: registered here.* --plugin or TARM_PLUGINS"):
+        sweep([JOB, JOB._replace(run=run)], Store(tmp_path), workers=2, threads=1)
+    assert not any(tmp_path.rglob("*.json"))
+
+
+def test_an_interrupt_ends_the_pools_processes_and_no_other():
+    context = multiprocessing.get_context("spawn")
+    mine = context.Process(target=time.sleep, args=(600,))
+    mine.start()
+    with ProcessPoolExecutor(1, context) as pool:
+        task = pool.submit(time.sleep, 600)
+        while not task.running():
+            time.sleep(0.01)
+        stop(pool)
+    assert mine.is_alive()
+    mine.terminate()
+    mine.join()

@@ -1,13 +1,16 @@
 """Training: options that cost or save, and change no number."""
 
+import contextlib
+
 import pytest
 import torch
 
 from tarm import LADDER
+from tarm.checkpoint import Keeper
 from tarm.evaluation import evaluate, evaluation_problems
 from tarm.runs import Run, Schedule
 from tarm.streams import training_stream
-from tarm.training import Progress, check_room, train
+from tarm.training import Progress, Stopped, check_room, dropout_from, train
 
 
 def run_of(rung, **fields):
@@ -68,6 +71,39 @@ def test_the_trained_model_is_evaluated_with_other_numbers_of_steps():
     assert result.other_steps[1] == evaluate(result.model, problems, 3, 5, run.seed, steps=1)
     tokens, _ = problems["unseen"].batch()
     assert not result.model(tokens, steps=1).logits.equal(result.model(tokens).logits)
+
+
+def test_where_a_run_diverged_does_not_depend_on_when_it_was_saved(tmp_path):
+    """Loss 2 is not a number any more. Saved and left behind every step, it is found where it is found without saving."""
+    run, schedule = run_of("iterative", learning_rate=1e30, training_steps=12), Schedule(12, (3,), problems=4)
+    whole = train(run, schedule)
+    for _ in range(12):
+        with contextlib.suppress(Stopped):
+            again = train(run, schedule, keeper=Keeper(tmp_path / "it", run, schedule, deadline=0))
+            break
+    assert whole.diverged_at == again.diverged_at == 2 and len(whole.losses) == len(again.losses) == 10
+
+
+def test_a_diverged_model_is_not_evaluated():
+    result = train(run_of("iterative", learning_rate=1e30), Schedule(2, (3,), problems=4))
+    assert result.diverged_at == 2 and result.scores == []
+
+
+def test_a_run_that_ends_early_is_evaluated_at_its_final_lengths():
+    """The first evaluation, after 2 of 40 steps, ends it."""
+    run = run_of("iterative", training_steps=40, stop_at=1e-9, context=16, dropout=0.0)
+    result = train(run, Schedule(2, (3,), (5,), problems=20))
+    assert len(result.losses) == 2 and all(isinstance(loss, float) for loss in result.losses)
+    assert {(score.length, score.step) for score in result.scores} == {(3, 2), (5, 2)}
+
+
+def test_the_stream_of_an_apple_gpu_is_put_back(monkeypatch):
+    state = {"mps": "as it was"}
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: state["mps"])
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda before: state.update(mps=before))
+    with dropout_from(0, "mps"):
+        state["mps"] = "drawn from"
+    assert state["mps"] == "as it was"
 
 
 def test_other_steps_that_cannot_be_run_are_refused_before_training():

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from .. import paper
-from ..store import PROJECT, Store
+from ..store import PROJECT, Store, needs_clone
 from ..studies import jobs
 from .options import choose_device, seed_list
 from .training import train_and_report
@@ -27,6 +27,7 @@ def command_figures(arguments):
 
 def draw_from_records(arguments):
     """Draw the figures at published size from the committed records, and those of the store beside them, training nothing."""
+    needs_clone("the paper profile")
     store = Store(arguments.store)
     draw(paper.gather(store), store.root / "figures" / "paper")
     print(f"figures of the committed records and those of {store.root}: {store.root / 'figures' / 'paper'}\n"
@@ -70,6 +71,7 @@ def run_notebooks(notebooks, arguments, store):
 
 def command_test(arguments):
     """pytest, then every notebook against the outputs it shows; files side by side, a core each."""
+    needs_clone("test")
     beside = ["-n", "auto", "--dist", "loadfile"]
     strict = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval.cfg",
               "--nbval-cell-timeout", "300", "notebooks"]

@@ -8,7 +8,7 @@ from .. import gallery, paper, table, verdict
 from ..evaluation import latest_accuracy
 from ..ladder import LADDER
 from ..runs import run_from
-from ..store import COMMITTED, Store, scores
+from ..store import COMMITTED, Store, needs_clone, scores
 from ..studies import place
 from .options import complain
 
@@ -51,17 +51,19 @@ def command_merge(arguments):
     store, other = Store(arguments.store), Store(arguments.folder)
     if not (other.root / "records").is_dir():
         raise ValueError(f"{other.root} is not a store: it has no folder records")
-    taken, refused = 0, []
+    taken, weights, refused = 0, 0, []
     for path in sorted((other.root / "records").glob("*.json")):
-        if store.record_path(path.stem).exists():
-            continue
         try:
-            store.take(other, other.load(path.stem))
-            taken += 1
+            if not store.record_path(path.stem).exists():
+                store.take(other, other.load(path.stem))
+                taken += 1
+            else:
+                weights += store.take_weights(other, path.stem)
         except ValueError as error:
             refused.append(str(error))
     complain(table.refresh(store))
-    print(f"{taken} records taken from {other.root} into {store.root}, {len(refused)} refused")
+    also = f", weights of {weights} that were there without" if weights else ""
+    print(f"{taken} records taken from {other.root} into {store.root}{also}, {len(refused)} refused")
     if refused:
         raise ValueError("; ".join(refused))
 
@@ -90,6 +92,7 @@ def command_rm(arguments):
 
 
 def command_export(arguments):
+    needs_clone("export")
     store, committed = Store(arguments.store), Store(COMMITTED)
     taken = [record for record in store.records()
              if place(run_from(record["configuration"]))[0] == arguments.profile]

@@ -14,6 +14,8 @@ from .options import choose_device, whole_number
 
 
 def command_evaluate(arguments):
+    """A row for each length, number of steps, kind of problems and decoding. At lengths that were never trained on nothing is
+    seen: there the problems drawn from all stand as "any"."""
     store = Store(arguments.store)
     record = store.find(arguments.run)
     run = run_from(record["configuration"])
@@ -27,8 +29,9 @@ def command_evaluate(arguments):
         problems = evaluation_problems(run, length, arguments.problems, training_stream(run.seed))
         for n in steps:
             for score in evaluate(model, problems, length, run.training_steps, run.seed, n):
+                kind = "any" if score.problems == "seen" and length != run.length else score.problems
                 m = {name: value for name, (value, _) in metrics(score).items()}
-                print(f"{length:>6} {n:>5} {score.problems:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
+                print(f"{length:>6} {n:>5} {kind:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
                       f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
 
 
@@ -59,9 +62,10 @@ def command_generate(arguments):
 
 
 def command_ladder(arguments):
-    print(f"{'#':1} {'key':15} {'name':27} {'family':14} {'steps':>5} {'passes':>6} {'parameters':>11}  new on this rung")
+    lines = [f"{'#':1} {'key':15} {'name':27} {'family':14} {'steps':>5} {'passes':>6} {'parameters':>11}  new on this rung"]
     for number, (key, rung) in enumerate(LADDER.items(), 1):
         a = Architecture(rung=key, width=arguments.width, heads=arguments.heads, budget=arguments.budget,
                          context=arguments.context)
-        print(f"{number:1} {key:15} {rung.name:27} {rung.family:14} {a.steps:>5} {a.budget:>6} "
-              f"{a.count_parameters():>11,}  {rung.change}")
+        lines.append(f"{number:1} {key:15} {rung.name:27} {rung.family:14} {a.steps:>5} {a.budget:>6} "
+                     f"{a.count_parameters():>11,}  {rung.change}")
+    print("\n".join(lines))

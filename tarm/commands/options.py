@@ -30,7 +30,7 @@ def choose_device(name):
 
 def seed_list(text):
     """"3" -> (0, 1, 2), a count; "0,4" or "4," -> a list."""
-    parts = [part for part in text.split(",") if part]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or not all(part.isdecimal() for part in parts) or parts == ["0"] and "," not in text:
         raise ValueError(f"seeds={text!r} are none: give a count such as 3, or a list such as 0,4")
     return tuple(dict.fromkeys(map(int, parts))) if "," in text else tuple(range(int(text)))
@@ -48,6 +48,7 @@ def complain(refused):
 
 
 def whole_number(name, text):
+    text = text.strip()
     if not text.isdecimal():
         raise ValueError(f"{name}={text!r} is not a whole number")
     return int(text)
@@ -66,13 +67,14 @@ def positive(text):
 
 def field_value(field, text):
     """A field of Run from text, in the field's type; ValueError names what it may not be."""
+    text = text.strip()
     if field.type is bool:
         choose(field.name, text, ("true", "false"))
         return text == "true"
     try:
         return (field.type if field.type in (str, float) else int)(text)  # int | None is int
     except ValueError as error:
-        raise ValueError(f"{field.name}={text!r} is not a number") from error
+        raise ValueError(f"{field.name}={text!r} is not a {'number' if field.type is float else 'whole number'}") from error
 
 
 def values(field):

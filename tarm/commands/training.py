@@ -29,7 +29,7 @@ def train_and_report(these, arguments):
     print(f"device: {device}", flush=True)
     for job in these:
         check_room(job.run, job.schedule)
-    there = sum(store.has(job.run) for job in these)
+    there = sum(store.has(*job) for job in these)
     try:
         done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
                      arguments.save_every, arguments.recompute)
@@ -74,7 +74,7 @@ def list_with_estimate(these, arguments):
     torch.set_num_threads(arguments.threads or 1)
     measured, total = {}, 0.0
     for job in these:
-        if store.has(job.run):
+        if store.has(*job):
             print(f"{'there':>7}  {job.run}")
             continue
         kind = replace(job.run, seed=0, steps=None)

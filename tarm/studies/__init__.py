@@ -7,6 +7,7 @@ from ..architecture import choose
 from ..ladder import LADDER
 from ..profiles import PROFILES
 from ..tasks import TASKS
+from ..variants import NAMED, spelt_out
 from . import published, small, tuning, wide
 from .lists import ALL, CURED, TRM, Job, multiples
 from .published import STRUCTURES
@@ -34,20 +35,25 @@ STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
 def jobs(profile, study="main", seeds=(0,), **filters):
     """The jobs of a study at a profile, those whose run has one of the values of each filter.
 
-    filters: rung=["ar_trm", ...], task=[...]. Raises ValueError for a name that does not exist,
-    and where nothing is left.
+    filters: rung=["ar_trm", ...], task=[...]; a rung may be one of `tarm.variants.NAMED`. Raises ValueError for a name that
+    does not exist, and where nothing is left.
     """
     choose("study", study, STUDIES)
     choose("profile", profile, STUDIES[study].profiles)
-    for field, names in {"rung": LADDER, "task": TASKS}.items():
+    for field, names in {"rung": (*LADDER, *NAMED), "task": TASKS}.items():
         for value in filters.get(field, ()):
             choose(field, value, names)
     chosen = [job for seed in seeds for job in STUDIES[study].jobs(profile, seed)
-              if all(getattr(job.run, field) in values for field, values in filters.items())]
+              if all(any(has(job.run, field, value) for value in values) for field, values in filters.items())]
     if not chosen:
         raise ValueError(f"no run of study {study!r} at profile {profile!r} has " +
                          ", ".join(f"{field} in {{{', '.join(map(str, values))}}}" for field, values in filters.items()))
     return chosen
+
+
+def has(run, field, value):
+    """Has a run this value in this field? The name of a variant stands for all of its fields."""
+    return all(getattr(run, name) == one for name, one in spelt_out({field: value}).items())
 
 
 @cache
