@@ -38,6 +38,15 @@ def test_what_the_negative_result_depends_on_is_counted_from_the_records():
     assert shown == expected and len(expected) == 5
 
 
+def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records():
+    """The norm placement alone, its last accuracy on both tasks; the input scale alone, below 12 %; seed 0."""
+    runs = {job.run.hash for job in jobs("cpu", "slower") if job.run.learning_rate == 3e-4}
+    last = cause.curves(Store(COMMITTED).records(), runs).sort_values("step").groupby(["norm", "scale", "task"])["accuracy"].last()
+    copy, reverse = (last["post", "published", task] for task in ("copy", "reverse"))
+    assert f"got {copy:.1%} of the characters of copy and {reverse:.1%} of reverse".replace("%", " %") in " ".join(README.split())
+    assert last["pre", "unit"].max() < 0.12
+
+
 def test_what_is_said_of_gains_is_counted_from_the_records():
     """Dense with three blocks, and the best run of rung 7, on sums of three digits; both seeds."""
     study = {job.run.hash for seed in (0, 1) for job in jobs("cpu", "depth_small", (seed,))}
