@@ -16,12 +16,16 @@ RESERVE_BELOW = 10**8
 RESERVED_SHARE = 16
 
 
+def id_of(character):
+    """The id of a character. Raises ValueError for one outside the vocabulary."""
+    if character not in tuple(VOCABULARY):
+        raise ValueError(f"{character!r} is not in the vocabulary: it is {VOCABULARY!r}")
+    return VOCABULARY.index(character)
+
+
 def encode(text):
     """Characters -> ids (T,). Raises ValueError for a character outside the vocabulary."""
-    for character in text:
-        if character not in VOCABULARY:
-            raise ValueError(f"{character!r} is not in the vocabulary: it is {VOCABULARY!r}")
-    return torch.tensor([VOCABULARY.index(character) for character in text])
+    return torch.tensor([id_of(character) for character in text])
 
 
 def decode(ids):
@@ -116,7 +120,7 @@ def is_reserved(digits):
 
 def symbol(digits, character):
     """A column (B, 1) of one character, to be joined to digits (B, L). Raises ValueError as `encode` does."""
-    return digits.new_full((len(digits), 1), encode(character).item())
+    return digits.new_full((len(digits), 1), id_of(character))
 
 
 def _write_copy(digits):
