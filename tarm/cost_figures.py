@@ -28,8 +28,9 @@ def bench(rows, note=""):
     """How many times as fast as the published protocol, and how much of the machine's peak. Rows as `tarm.bench` measures."""
     figure, (step, evaluation, rate) = new(3.6, 1, 3, note)
     places = {rung: -i for i, rung in enumerate(LADDER)}
+    measured = {name: style for name, style in ARITHMETICS.items() if (rows["part"] == f"step, {name}").any()}  # bf16 where it is of use
     for ax, part in (step, "step"), (evaluation, "evaluation"):
-        for name, (colour, marker, aside) in ARITHMETICS.items():
+        for name, (colour, marker, aside) in measured.items():
             here = rows[rows["part"] == f"{part}, published / {name}"]
             y = [places[rung] + aside for rung in here["subject"]]
             ax.hlines(y, here["low"], here["high"], color=colour, linewidth=1.5, alpha=0.5)
@@ -41,7 +42,7 @@ def bench(rows, note=""):
         ax.legend(loc="lower left", frameon=False, fontsize=9, borderaxespad=0)
     step.set_yticks(list(places.values()), [LADDER[rung].short for rung in places])
     evaluation.set_yticks(list(places.values()), [])
-    for name, (colour, marker, _) in ARITHMETICS.items():
+    for name, (colour, marker, _) in measured.items():
         x, share = shares(rows, name)
         rate.plot(x, share, f"{marker}-", color=colour)
         rate.annotate(name, (x.iloc[-1], share.iloc[-1]), (0, 10 if name == "float32" else -18),

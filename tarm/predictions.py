@@ -71,6 +71,8 @@ DOUBTS = [
       for norm in ("post", "reentry")),
     *(Prediction({"norm": norm, "scale": "states"}, 0, 0.5, "the direction is right, but the share stays that of the norm alone")
       for norm in ("post", "reentry")),
+    Prediction(SLOWER | {"norm": "post", "scale": "input"}, 1, 1, "the share of the cured model, and a better direction"),
+    Prediction(SLOWER | {"norm": "post", "scale": "states"}, 0, 0.5, "share decides, and it is that of the norm alone: 98.8 % after 2000 steps"),
     *(Prediction({"width": width, "learning_rate": 3e-4, "training_steps": 1000} | change, least, 1, "at width 384 each alone was enough")
       for width, least in ((128, 0), (192, 0.4), (256, 0.6)) for change in ({"norm": "post"}, {"scale": "unit"})),
 ]

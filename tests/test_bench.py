@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from tarm import LADDER, bench
+from tarm import LADDER, bench, cost_figures
 from tarm.__main__ import main
-from tarm.bench import Bench, Row, alternatives, machine, measure, processes, ratios, tried
+from tarm.bench import Bench, Row, alternatives, machine, measure, processes, ratios, rounds, tried
 from tarm.block import Attention, Dropout
 from tarm.estimate import evaluation_flop, step_flop
 from tarm.runs import Run
@@ -18,7 +18,35 @@ from tarm.store import COMMITTED
 from tarm.studies import STUDIES, Study, jobs
 from tarm.training import Progress
 
+PAYS = rounds.bf16_pays
 QUICK = Bench("smoke", pairs=1, problems=2, size=64)
+
+
+@pytest.fixture(autouse=True)
+def bf16_is_of_use(monkeypatch):
+    """As on a machine with instructions for it, whatever this one has."""
+    monkeypatch.setattr(rounds, "bf16_pays", lambda device: True)
+
+
+def test_where_bf16_is_of_no_use_it_is_left_out(monkeypatch):
+    """Nothing is measured in it, runs that ask for it count as in float32, and the figure has one colour."""
+    monkeypatch.setattr(rounds, "bf16_pays", lambda device: False)
+    rows = measure(QUICK, only="matmul,steps")
+    assert rows and not any("bf16" in word for row in rows for word in (row.part, row.subject))
+    asked = []
+    monkeypatch.setattr(machine, "STUDIES", {"precision": Study(STUDIES["precision"].jobs, ("paper",))})
+    monkeypatch.setattr(machine, "_rates", lambda bench, run: asked.append(run) or (1e6, 2e6))
+    assert measure(QUICK, only="studies") and {run.precision for run in asked} == {"float32"}
+    wide = [Row(f"{what} by width, float32", "dense", 64, 0.5, 0.5, 0.5, "", 1) for what in ("rate", "share")]
+    assert len(cost_figures.bench(pd.DataFrame(rows + wide)).axes[2].lines) == 1
+
+
+def test_bf16_pays_where_its_product_is_no_slower(monkeypatch):
+    """By a clock of the test's own: 3, 2 and 1 seconds for float32, then 4, 5 and 6 for bf16, or the other way round."""
+    for seconds, pays in ([3, 2, 1, 4, 5, 6], False), ([4, 5, 6, 3, 2, 1], True):
+        times = iter([[[each] for each in seconds[:3]], [[each] for each in seconds[3:]]])
+        monkeypatch.setattr(Bench, "times", lambda *_: next(times))
+        assert PAYS.__wrapped__("cpu") is pays
 
 
 def test_every_ratio_is_of_the_times_beside_it():

@@ -9,7 +9,7 @@ from ..block import Attention, Dropout
 from ..published import PublishedTraining, padded_batch
 from ..tasks import TASKS
 from ..training import Progress
-from .rounds import PRECISIONS, row
+from .rounds import row
 
 ROWS, POSITIONS = 64, 33  # of a published batch of additions
 SIZES = (64, 4), (192, 6), (384, 6)  # width, heads
@@ -49,12 +49,12 @@ def choices(bench):
 
 def alternatives(bench):
     """(choice, subject, x, a function without it, a function with it) of each."""
-    for precision in PRECISIONS if bench.run().dropout else ():
+    for precision in bench.precisions if bench.run().dropout else ():
         run = bench.run(budget=6, precision=precision)
         yield ("dropout's masks from 16 bits", f"a step, {precision}", 0,
                *(bench.step(replace(run, dropout_stream=stream)) for stream in ("torch", "bits")))
     run = bench.run()
-    for precision in PRECISIONS:
+    for precision in bench.precisions:
         yield "one product for query, key and value", f"a layer, {precision}", run.width, *(
             layer(bench, kind, run.width, run.heads, precision, run.dropout) for kind in (ThreeProducts, Attention))
     for width, heads in SIZES:

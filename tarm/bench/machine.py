@@ -1,10 +1,12 @@
 """Parts that measure the machine: its peak, how a step grows on it, and the core hours of every study."""
 
+from dataclasses import replace
+
 from ..estimate import decoding_rate, evaluation_flop, positions, seconds_per_step, step_flop
 from ..ladder import LADDER
 from ..runs import Run
 from ..studies import STUDIES
-from .rounds import PRECISIONS, Row, row
+from .rounds import Row, row
 
 # Fields on which a rate depends; whether the weights are tied does so too
 ALIKE = "task", "length", "width", "heads", "precision", "dropout", "dropout_stream", "batch"
@@ -12,7 +14,7 @@ ALIKE = "task", "length", "width", "heads", "precision", "dropout", "dropout_str
 
 def matmul(bench):
     """What a large product of matrices reaches; steps are held against the same product, taken beside each of them."""
-    for precision in PRECISIONS:
+    for precision in bench.precisions:
         products, flop = bench.products(precision)
         yield row("matmul", precision, [flop / seconds / 1e9 for seconds, in bench.times(products)], "GFLOP/s")
 
@@ -28,7 +30,7 @@ def growth(bench):
         yield from _grown(bench, {"positions": run}, positions(run.task, length)[0])
     for width in (64, 128, 192, 256, 384, 512):
         yield from _grown(bench, {f"width, {precision}": bench.run(width=width, heads=4, budget=6, precision=precision, **base)
-                                  for precision in PRECISIONS}, width)
+                                  for precision in bench.precisions}, width)
 
 
 def _grown(bench, runs, x):
@@ -42,19 +44,20 @@ def _grown(bench, runs, x):
         yield row(f"rate by {along}", "dense", rates, "GFLOP/s", x)
         yield row(f"peak by {along}", "dense", peaks, "GFLOP/s", x)
         yield row(f"share by {along}", "dense", [rate / peak for rate, peak in zip(rates, peaks)], "of the peak", x)
-    if len(runs) == 2:
+    if len(runs) == 2:  # the two precisions
         yield row("step by width, float32 / bf16", "dense", [t[0] / t[2] for t in times], "ratio", x)
 
 
 def studies(bench):
     """Core hours of each study, one seed: its FLOP over the rate that a step, and decoding, reach in a run that is like it.
-    All passes are counted: runs with ACT that halts early take less."""
+    All passes are counted: runs with ACT that halts early take less. Runs in bf16 are counted as in float32 where bf16 is
+    of no use."""
     rates = {}
     for study, (jobs, profiles) in STUDIES.items():
         for profile in profiles:
             hours = {"training": 0.0, "evaluation": 0.0}
             for run, schedule in jobs(profile, 0):
-                like = alike(run)
+                like = alike(run if run.precision in bench.precisions else replace(run, precision="float32"))
                 if like not in rates:
                     rates[like] = _rates(bench, like)
                 train, decode = rates[like]

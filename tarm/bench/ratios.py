@@ -11,20 +11,20 @@ from ..ladder import LADDER
 from ..profiles import PROFILES
 from ..published import decode_one, published_form
 from ..tasks import TASKS
-from .rounds import PRECISIONS, row
+from .rounds import row
 
 
 def steps(bench):
     """A training step of each rung: the published protocol's seconds over ours, and bf16 beside float32; its rate, and the
     share that this is of the peak measured right after it."""
-    products, flop = zip(*(bench.products(precision) for precision in PRECISIONS))
+    products, flop = zip(*(bench.products(precision) for precision in bench.precisions))
     for rung in LADDER:
         run = bench.run(rung)
-        ours = [function for precision, peak in zip(PRECISIONS, products)
+        ours = [function for precision, peak in zip(bench.precisions, products)
                 for function in (bench.step(replace(run, precision=precision)), peak)]
         times = bench.times(bench.published(rung).train_step, *ours)
         yield row("step, published", rung, [t[0] for t in times], "s")
-        for i, precision in enumerate(PRECISIONS):
+        for i, precision in enumerate(bench.precisions):
             seconds, beside = zip(*(t[1 + 2 * i:3 + 2 * i] for t in times))
             rates = [step_flop(run) / each / 1e9 for each in seconds]
             yield row(f"step, {precision}", rung, seconds, "s")
@@ -32,7 +32,8 @@ def steps(bench):
             yield row(f"rate, {precision}", rung, rates, "GFLOP/s")
             yield row(f"share, {precision}", rung, [rate * each * 1e9 / flop[i] for rate, each in zip(rates, beside)],
                       "of the peak")
-        yield row("step, float32 / bf16", rung, [t[1] / t[3] for t in times], "ratio")
+        if len(products) == 2:
+            yield row("step, float32 / bf16", rung, [t[1] / t[3] for t in times], "ratio")
 
 
 def untrained(bench, run):
@@ -55,9 +56,9 @@ def evaluation(bench):
     for rung in LADDER:
         rounds = sampling(bench, rung, lengths)
         together = [[sum(side) for side in zip(*by_length)] for by_length in rounds]
-        for i, name in enumerate(("published", *PRECISIONS)):
+        for i, name in enumerate(("published", *bench.precisions)):
             yield row(f"evaluation, {name}", rung, [t[i] for t in together], "s")
-        for i, name in enumerate(PRECISIONS, 1):
+        for i, name in enumerate(bench.precisions, 1):
             yield row(f"evaluation, published / {name}", rung, [t[0] / t[i] for t in together], "ratio")
             for k, length in enumerate(lengths):
                 yield row(f"evaluation by length, published / {name}", rung,
@@ -65,9 +66,9 @@ def evaluation(bench):
 
 
 def sampling(bench, rung, lengths):
-    """[[seconds of one problem: published, float32, bf16] of each length] in every round. The published side takes so long
+    """[[seconds of one problem: published, and ours in each precision] of each length] in every round. The published side takes so long
     that only the first length, the shortest, is decoded once before."""
-    runs = [bench.run(rung, precision=precision) for precision in PRECISIONS]
+    runs = [bench.run(rung, precision=precision) for precision in bench.precisions]
     ours, draws = [untrained(bench, run) for run in runs], torch.Generator(bench.device).manual_seed(0)
     published, functions = published_form(ours[0]), []
     for length in lengths:

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -39,6 +40,17 @@ def row(part, subject, values, unit, x=0):
     return Row(part, subject, x, statistics.median(values), min(values), max(values), unit, len(values))
 
 
+@cache
+def bf16_pays(device, size=256):
+    """Is a product of matrices no slower in bf16 than in float32? On a CPU without instructions for it, it takes tens of times as long."""
+    seconds = []
+    for dtype in PRECISIONS.values():
+        a = torch.ones(size, size, dtype=dtype, device=device)
+        took = Bench(device=device, pairs=3).times(lambda: a @ a)
+        seconds.append(min(each for each, in took))
+    return seconds[1] <= seconds[0]
+
+
 class Bench(NamedTuple):
     """What to measure: the addition runs of one profile. pairs: how often. problems: decoded at once. size: of the large
     product that is the peak.
@@ -59,6 +71,11 @@ class Bench(NamedTuple):
         if given.get("dropout", 0.1):
             given = {"dropout_stream": "bits"} | given
         return Run(rung=rung, task="addition", **given)
+
+    @property
+    def precisions(self):
+        """float32, and bf16 where it is of use."""
+        return list(PRECISIONS) if bf16_pays(self.device) else ["float32"]
 
     def wait(self):
         """Until the device has done what it was given."""

@@ -53,7 +53,7 @@ def dropped(bench):
 
 def tried(bench):
     """(what, subject, x, a function with it, a function without it) of each."""
-    for precision in PRECISIONS:
+    for precision in bench.precisions:
         for p in (0.1, 0.0) if precision == "bf16" else (0.1,):
             for width, heads in SIZES:
                 yield f"PyTorch's attention {'with' if p else 'without'} dropout", precision, width, *(
@@ -63,7 +63,8 @@ def tried(bench):
                 one_query(kind, width, heads, precision) for kind in (TorchAttention, Attention))
     yield "dropout that keeps its mask", "float32", 384, *(
         both_ways(bench, kind(0.1, "bits"), 384, "float32") for kind in (MaskDropout, Dropout))
-    yield "weights cast once a step", "a step, bf16", 0, *cast_once_and_each_time(bench)
+    if "bf16" in bench.precisions:
+        yield "weights cast once a step", "a step, bf16", 0, *cast_once_and_each_time(bench)
     run = bench.run()
     model, (prompt, answer, _) = untrained(bench, run), decoding_problems(bench, run, run.length)
     quarter = -(-len(prompt) // 4)

@@ -48,9 +48,11 @@ def slower(profile, seed):
 
 
 def scales(profile, seed):
-    """Unit scale taken apart, on copy: that of the input alone, or that of y_init and z_init alone."""
-    return listed([{"norm": norm, "scale": scale} for norm in ("pre", "reentry", "post") for scale in ("input", "states")],
-                  SMALL_SCHEDULE, **SMALL | TRM | {"task": "copy", "seed": seed})
+    """Unit scale taken apart, on copy: that of the input alone, or that of y_init and z_init alone; with post-norm at the
+    paper's learning rate too."""
+    common = SMALL | TRM | {"task": "copy", "seed": seed}
+    parts = [{"norm": norm, "scale": scale} for norm in ("pre", "reentry", "post") for scale in ("input", "states")]
+    return listed(parts, SMALL_SCHEDULE, **common) + listed(parts[-2:], Schedule(50, (10,)), **common | SLOWER)
 
 
 def widths(profile, seed):
