@@ -55,7 +55,7 @@ BAD = [
     ({"steps": 0}, ["steps=0", "1 or more"]),
     ({"steps": 4, "budget": 12}, ["steps=4", "24 block passes", "budget=12", "one of the two"]),
     ({"dropout": 1.0}, ["dropout=1.0", "[0, 1)"]),
-    ({"dropout": float("nan")}, ["dropout=nan", "[0, 1)"]),
+    ({"dropout": float("nan")}, ["dropout=nan", "finite"]),
     ({"context": 20.5}, ["context=20.5", "whole number"]),
     ({"outer": 1.5, "inner": 1, "budget": 3}, ["outer=1.5", "whole number"]),
     ({"budget": 12.0}, ["budget=12.0", "whole number"]),

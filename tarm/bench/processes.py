@@ -82,6 +82,7 @@ def graph(bench, rung):
     return graph_in_every_step(bench)
 
 
+MEASURED = ("dense", (kept, recomputed)), ("ar_trm", (kept, recomputed, graph)), ("dense", (published,))
 NAMES = {kept: "kept", recomputed: "recomputed", published: "published", graph: "graph in every step"}
 
 
@@ -90,7 +91,7 @@ def memory(bench):
     published; nothing where the system does not say. Processes of one rung take turns. Of the published Dense Transformer
     the first step is measured alone, since it takes so long: AdamW's moments are made at its end, and do not count."""
     give_back()  # what other parts have left in this process
-    for rung, kinds in ("dense", (kept, recomputed)), ("ar_trm", (kept, recomputed, graph)), ("dense", (published,)):
+    for rung, kinds in MEASURED:
         once = kinds == (published,)
         times, added = _in_turn(bench._replace(pairs=1) if once else bench, rung, kinds, warm=not once)
         for kind, each, seconds in zip(kinds, added, zip(*times)):
