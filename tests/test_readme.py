@@ -8,7 +8,7 @@ import pytest
 from tarm import LADDER, Architecture, cause, gain
 from tarm.statistics import share_interval
 from tarm.store import COMMITTED, Store
-from tarm.studies import ALL, CURED, jobs
+from tarm.studies import ALL, CURED, SLOWER, jobs
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -45,6 +45,12 @@ def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records():
     copy, reverse = (last["post", "published", task] for task in ("copy", "reverse"))
     assert f"got {copy:.1%} of the characters of copy and {reverse:.1%} of reverse".replace("%", " %") in " ".join(README.split())
     assert last["pre", "unit"].max() < 0.12
+    outcomes = cause.outcomes(Store(COMMITTED).records())
+    steps = outcomes[outcomes["learned"]].groupby("change")["steps"].max()
+    slow = cause.named({"norm": "post", "scale": "unit", **SLOWER})
+    fifth = [cause.named({"outer": 1, "steps": 2, "training_steps": 2000} | scale) for scale in ({"scale": "unit"}, {})]
+    assert "Both together needed 250 steps." in README and steps[slow] == 250
+    assert "needed 450 and 1750 steps" in README and [steps[change] for change in fifth] == [450, 1750]
 
 
 def test_what_is_said_of_gains_is_counted_from_the_records():
