@@ -26,9 +26,8 @@ def parser():
                      help="run this file first, which registers a task or rung of one's own")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name, function, text, example, trains=False, device=True, profile="cpu"):
+    def command(name, text, example, trains=False, device=True, profile="cpu"):
         sub = subparsers.add_parser(name, help=text, description=text, epilog=f"example: python -m tarm {example}")
-        sub.set_defaults(function=function)
         sub.add_argument("--store", type=Path, help="folder of the runs (default: $TARM_STORE, or .tarm)")
         if device:
             sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda, mps")
@@ -44,48 +43,48 @@ def parser():
         return sub
 
     seeds = {"default": "1", "help": "a count (3: seeds 0, 1, 2) or a list (0,4); default 1"}
-    sub = command("figures", commands.command_figures, "train the main study's missing runs, then draw every figure; "
+    sub = command("figures", "train the main study's missing runs, then draw every figure; "
                   "at the paper profile draw from the records",
                   "figures --profile smoke", trains=True)
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--fresh", action="store_true",
                      help="at the paper profile, which else is drawn from records and trains nothing: train, as the others do")
     sub.set_defaults(notebook=(), parameter=())
-    sub = command("sweep", commands.command_sweep, "train the runs of a study that the store does not have yet",
+    sub = command("sweep", "train the runs of a study that the store does not have yet",
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)
     sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs, by the name of its function in tarm/studies/ "
                      "(default: main; the others exist at one profile each, cpu or paper, which is then the default)")
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--dry-run", action="store_true", help="list the runs, and estimate the hours from a few steps")
     add_filters(sub)
-    sub = command("train", commands.command_train, "train one run: the profile's, with the fields given changed",
+    sub = command("train", "train one run: the profile's, with the fields given changed",
                   "train --profile smoke --rung universal --task copy", trains=True)
     add_run_options(sub)
-    sub = command("evaluate", commands.command_evaluate, "decode problems with a trained run, and score them",
+    sub = command("evaluate", "decode problems with a trained run, and score them",
                   "evaluate c9508eb77157 --lengths 4,5")
     sub.add_argument("run", help="the run's hash, or its beginning")
     sub.add_argument("--lengths", help="operand lengths, separated by commas (default: the training length)")
     sub.add_argument("--problems", type=int, default=100, help="problems per length (default: 100)")
     sub.add_argument("--steps", metavar="N,M", help="steps of the recurrence, fewer or more than trained (default: as trained)")
-    sub = command("generate", commands.command_generate, "complete a prompt with a trained run",
+    sub = command("generate", "complete a prompt with a trained run",
                   "generate c9508eb77157 '1234|'")
     sub.add_argument("run", help="the run's hash, or its beginning")
     sub.add_argument("prompt", help="characters of the vocabulary, such as 12+34=")
     sub.add_argument("--limit", type=int, default=64, help="most characters to write (default: 64)")
     sub.add_argument("--sample", action="store_true", help="sample at temperature 1 (default: greedy)")
     sub.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
-    sub = command("notebooks", commands.command_notebooks, "run the numbered notebooks on the store's runs",
+    sub = command("notebooks", "run the numbered notebooks on the store's runs",
                   "notebooks 01 --profile smoke")
     sub.add_argument("notebook", nargs="*", help="beginnings of names, such as 01 (default: all)")
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose runs (default: cpu)")
     sub.add_argument("--jobs", type=int, help="notebooks run at a time (default: one per core)")
     sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
                      help="a notebook's parameter")
-    sub = command("site", commands.command_site, "the notebooks as web pages, to be read without Jupyter",
+    sub = command("site", "the notebooks as web pages, to be read without Jupyter",
                   "site --out pages", device=False)
     sub.add_argument("--profile", choices=PROFILES, help="show the notebooks as run with this profile (default: as committed)")
     sub.add_argument("--out", type=Path, default=Path("site"), help="folder of the pages, replaced if there is one (default: site)")
-    sub = command("bench", commands.command_bench, "measure what training and decoding cost on this machine",
+    sub = command("bench", "measure what training and decoding cost on this machine",
                   "bench --profile smoke --pairs 1 --problems 4 --part matmul,steps")
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="size of the runs (default: cpu)")
     sub.add_argument("--pairs", type=int, default=3, help="times that everything is measured (default: 3)")
@@ -93,29 +92,29 @@ def parser():
     sub.add_argument("--threads", type=int, default=1, help="threads that PyTorch may use (default: 1)")
     sub.add_argument("--part", metavar="A,B", help=f"only these of {', '.join(part.__name__ for part in bench.PARTS)}")
     sub.add_argument("--out", type=Path, default=Path(".tarm/bench"), help="folder of table and figure (default: .tarm/bench)")
-    sub = command("ladder", commands.command_ladder, "the seven rungs: passes and parameters", "ladder --width 64 --heads 4",
+    sub = command("ladder", "the seven rungs: passes and parameters", "ladder --width 64 --heads 4",
                   device=False)
     for name, default in ("width", 384), ("heads", 6), ("budget", 24), ("context", 180):
         sub.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
-    sub = command("list", commands.command_list, "the recorded runs", "list --store figures/data", device=False)
+    sub = command("list", "the recorded runs", "list --store figures/data", device=False)
     sub.add_argument("--json", action="store_true", help="one JSON object a line")
-    sub = command("merge", commands.command_merge, "take the records of another store in",
+    sub = command("merge", "take the records of another store in",
                   "merge other/.tarm", device=False)
     sub.add_argument("folder", type=Path, help="the other store")
-    sub = command("rm", commands.command_rm, "remove runs from the store, after asking", "rm c9508eb77157 --yes", device=False)
+    sub = command("rm", "remove runs from the store, after asking", "rm c9508eb77157 --yes", device=False)
     sub.add_argument("run", nargs="+", help="hashes, or their beginnings")
     sub.add_argument("--yes", action="store_true", help="do not ask")
-    command("test", commands.command_test, "run the tests, then every notebook against the outputs it shows", "test",
+    command("test", "run the tests, then every notebook against the outputs it shows", "test",
             device=False)
-    sub = command("export", commands.command_export, "copy a profile's records into figures/data, and draw the committed figures anew",
+    sub = command("export", "copy a profile's records into figures/data, and draw the committed figures anew",
                   "export --profile cpu", device=False)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
-    sub = command("check-records", commands.command_check_records, "take the first training steps of recorded runs again, and "
+    sub = command("check-records", "take the first training steps of recorded runs again, and "
                   "compare the losses; on the CPU and in figures/data unless said otherwise", "check-records 3c99494164ee")
     sub.set_defaults(device="cpu")
     sub.add_argument("run", nargs="*", help="hashes, or their beginnings (default: the cheapest record of each study and precision)")
     sub.add_argument("--steps", type=int, default=checking.STEPS, help=f"training steps of each (default: {checking.STEPS})")
-    command("verdict", commands.command_verdict, "compare the committed records with the paper's numbers: figures/verdict.md "
+    command("verdict", "compare the committed records with the paper's numbers: figures/verdict.md "
             "and the README; with --store print it only", "verdict", device=False)
     return top
 
@@ -137,7 +136,7 @@ def main(words=None):
         use_plugins(words)
         arguments = parser().parse_args(words)
         arguments.words = words
-        arguments.function(arguments)
+        commands.call(arguments)
     except KeyboardInterrupt:
         print("interrupted; finished runs are kept, the same command goes on from there", file=sys.stderr)
         return 130

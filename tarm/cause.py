@@ -42,11 +42,10 @@ def named(change):
     return name(Run(**SMALL | TRM | {"task": "copy"} | change))
 
 
-def outcomes(records):
-    """One row per run of the studies STUDIES among the records: rung, change, task, seed, learned,
+def outcomes(records, seeds=SEEDS):
+    """One row per run of the studies STUDIES with these seeds among the records: rung, change, task, seed, learned,
     steps (at which it had learned, or its last), accuracy (the last: greedy, unseen)."""
-    wanted = {job.run.hash for study in STUDIES for seed in {record["configuration"]["seed"] for record in records}
-              for job in jobs("cpu", study, (seed,))}
+    wanted = {job.run.hash for study in STUDIES for job in jobs("cpu", study, seeds)}
     rows = []
     for record in records:
         if record["run"] in wanted:

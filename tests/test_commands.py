@@ -24,7 +24,7 @@ from tarm.table import read as read_table
 from tarm.training import train
 
 
-COMMANDS = sorted(name.removeprefix("command_").replace("_", "-") for name in vars(commands) if name.startswith("command_"))
+COMMANDS = sorted(name for names in commands.MODULES.values() for name in names)
 JOB, = jobs("smoke", rung=["universal"], task=["copy"])
 ALONE = ["--jobs", "1", "--threads", "1", "--device", "cpu"]
 

@@ -68,12 +68,12 @@ def test_the_readmes_command_draws_every_rung_and_the_new_one(folder):
     assert "Recall Transformer" not in (PROJECT / "tarm" / "ladder" / "__init__.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("content, words", [
-    ("import tarm\ndef write(:\n", "SyntaxError: invalid syntax .*line 2"),
-    ("import tarm\nimport nowhere\n", "in line 2: ModuleNotFoundError: No module named 'nowhere'"),
-    ("def half():\n    raise RuntimeError('a\\nb')\n\nhalf()\n", "in line 2: RuntimeError: a b")])
-@pytest.mark.parametrize("by", ["option", "variable"])
-def test_a_file_that_fails_is_one_line(tmp_path, content, words, by):
+@pytest.mark.parametrize("by, content, words", [
+    ("option", "import tarm\ndef write(:\n", "SyntaxError: invalid syntax .*line 2"),
+    ("option", "import tarm\nimport nowhere\n", "in line 2: ModuleNotFoundError: No module named 'nowhere'"),
+    ("option", "def half():\n    raise RuntimeError('a\\nb')\n\nhalf()\n", "in line 2: RuntimeError: a b"),
+    ("variable", "import tarm\nimport nowhere\n", "in line 2: ModuleNotFoundError: No module named 'nowhere'")])
+def test_a_file_that_fails_is_one_line(tmp_path, by, content, words):
     """It names the file, its line and the error; nothing of Python's traceback."""
     (tmp_path / "broken.py").write_text(content, encoding="utf-8")
     option = ["--plugin", "broken.py"] if by == "option" else []

@@ -269,6 +269,8 @@ def test_pages_load_from_files_and_from_a_server(site, served, browser, dark):
     """With no error and no request beyond their own files; on a phone and on a desk; every text legible."""
     for page in pages(site):
         for root, width in (site.as_uri(), 390), (served, 1280):
+            if site.name == "site" and dark == (root == served):
+                continue  # of this project's many pages one way light and the other dark
             browser.visit(f"{root}/{page.relative_to(site).as_posix()}", width, dark=dark)
             assert browser.errors == [], page
             assert [url for url in browser.requests if not url.startswith((root, "data:"))] == []

@@ -1,8 +1,17 @@
-"""What `python -m tarm` can do, a function per command; each takes the parsed arguments."""
+"""What `python -m tarm` can do, a function per command; each takes the parsed arguments.
 
-from .chapters import command_figures, command_notebooks, command_site, command_test
-from .keeping import command_export, command_list, command_merge, command_rm
-from .measuring import command_bench
-from .models import command_evaluate, command_generate, command_ladder
-from .published import command_check_records, command_verdict
-from .training import command_sweep, command_train
+A module of them is imported with the first of its commands: what they need (pandas, SciPy, matplotlib) takes as long to
+import as all the rest, and the worker processes of a sweep, which import the command line again, need none of it.
+"""
+
+from importlib import import_module
+
+MODULES = {"chapters": ("figures", "notebooks", "site", "test"), "keeping": ("export", "list", "merge", "rm"),
+           "measuring": ("bench",), "models": ("evaluate", "generate", "ladder"), "published": ("check-records", "verdict"),
+           "training": ("sweep", "train")}
+
+
+def call(arguments):
+    """Run the command that the arguments name."""
+    module, = (module for module, names in MODULES.items() if arguments.command in names)
+    getattr(import_module(f".{module}", __name__), "command_" + arguments.command.replace("-", "_"))(arguments)
