@@ -1,9 +1,11 @@
 """The bench measures what it says, at a size at which every part takes seconds."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 import torch
@@ -14,7 +16,7 @@ from tarm.bench import Bench, Row, alternatives, machine, measure, processes, ra
 from tarm.block import Attention, Dropout
 from tarm.estimate import evaluation_flop, step_flop
 from tarm.runs import Run
-from tarm.store import COMMITTED
+from tarm.store import COMMITTED, PROJECT
 from tarm.studies import STUDIES, Study, jobs
 from tarm.training import Progress
 
@@ -355,3 +357,20 @@ def test_a_run_that_fails_ends_the_runs_beside_it():
 def test_what_cannot_be_measured_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         measure(Bench("smoke"), **options)
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_the_chapter_reads_tables_with_bf16_and_without(bf16, tmp_path, capsys):
+    """All of its cells that read the table, on the committed one less its rows on bf16, as measured where that is of no use."""
+    rows = pd.read_csv(COMMITTED / "bench.csv")
+    kept = rows[bf16 | ~(rows["part"].str.contains("bf16") | rows["subject"].str.contains("bf16"))]
+    kept.to_csv(tmp_path / "bench.csv", index=False)
+    assert (len(kept) < len(rows)) == (not bf16)
+    cells = [cell.source for cell in nbformat.read(PROJECT / "notebooks" / "10-what-it-costs.ipynb", as_version=4).cells if cell.cell_type == "code"]
+    reading = re.compile(r"\brows\b|measured\(|ratios\(|seconds\(|hours\b")
+    names = {"costs": str(tmp_path / "bench.csv")}
+    for source in [cells[1], *(cell for cell in cells if "def without_memory" in cell or reading.search(cell))]:
+        exec(source, names)
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if "bf16" in line and "image/png" not in line and not bf16] == []  # but for the picture's text
+    assert "one large product" in out and "the paper's five studies" in out

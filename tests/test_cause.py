@@ -30,10 +30,10 @@ def outcomes():
     for job in jobs("cpu", "cross", range(4)):
         learned = learns(cause.name(job.run), job.run.seed)
         records.append(record(job, 99 if learned else 98, 100 + 25 * job.run.seed if learned else 600))
-    return cause.outcomes(records + [record(jobs("cpu", "main")[0], 100, 300)])
+    return cause.outcomes(records + [record(jobs("cpu", study, (seed,))[0], 100, 300) for study, seed in (("main", 0), ("cross", 10))])
 
 
-def test_outcomes_are_the_runs_of_the_studies_alone(outcomes):
+def test_outcomes_are_the_runs_of_the_studies_and_seeds_alone(outcomes):
     assert len(outcomes) == len(CROSS) * 2 * 4 and LEARNED == 0.99
     assert all(learns(row.change, row.seed) == row.learned for row in outcomes.itertuples())
     assert set(outcomes["accuracy"]) == {0.98, 0.99}

@@ -397,3 +397,9 @@ def test_help_names_every_command(capsys):
     assert stop.value.code == 0
     listed = re.findall(r"^ {4}([\w-]+)(?:  |$)", capsys.readouterr().out, re.MULTILINE)
     assert sorted(listed) == COMMANDS
+
+
+def test_the_command_line_is_imported_without_what_only_some_commands_need():
+    """A sweep's worker processes import it too."""
+    code = "import sys, tarm.__main__, tarm.sweep; print({'pandas', 'scipy', 'matplotlib', 'papermill'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT).stdout.strip() == "set()"

@@ -36,6 +36,10 @@ def test_what_the_negative_result_depends_on_is_counted_from_the_records():
         low, high = share_interval(learned, runs)
         expected.append(f"{learned} of {runs} ({low:.0%} to {high:.0%})".replace("% to", " to").replace("%)", " %)"))
     assert shown == expected and len(expected) == 5
+    by_seed = outcomes[outcomes["change"].isin([cause.named(ALL), cause.named(CURED), "published"])].groupby(["change", "seed"])["learned"].agg(["min", "max"])
+    assert (by_seed["min"] == by_seed["max"]).all() and by_seed.groupby("change").size().tolist() == [10] * 3
+    assert "counted by seed that is 0 of 10 (0 to 31 %) and 10 of 10 (69 to 100 %)" in README
+    assert [f"{end:.0%}" for n in (0, 10) for end in share_interval(n, 10)] == ["0%", "31%", "69%", "100%"]
 
 
 def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records():
