@@ -36,6 +36,10 @@ def test_what_the_negative_result_depends_on_is_counted_from_the_records():
         low, high = share_interval(learned, runs)
         expected.append(f"{learned} of {runs} ({low:.0%} to {high:.0%})".replace("% to", " to").replace("%)", " %)"))
     assert shown == expected and len(expected) == 5
+    fresh = cause.outcomes(Store(COMMITTED).records(), cause.FRESH)
+    assert "Five more seeds, fixed in advance and run after those, gave the same: each row all or none of 10." in README
+    assert [cause.counted(fresh[fresh["change"] == cause.named(change)]) for change in ({}, ALL, CURED, {"norm": "post"}, {"scale": "unit"})] == [
+        (0, 10), (10, 10), (10, 10), (0, 10), (0, 10)]
     by_seed = outcomes[outcomes["change"].isin([cause.named(ALL), cause.named(CURED), "published"])].groupby(["change", "seed"])["learned"].agg(["min", "max"])
     assert (by_seed["min"] == by_seed["max"]).all() and by_seed.groupby("change").size().tolist() == [10] * 3
     assert "counted by seed that is 0 of 10 (0 to 31 %) and 10 of 10 (69 to 100 %)" in README
