@@ -1,6 +1,6 @@
 """What `python -m tarm` can do, a function per command; each takes the parsed arguments.
 
-A module of them is imported with the first of its commands: what they need (pandas, SciPy, matplotlib) takes as long to
+A module of them is imported with the first of its commands: what they need (pandas, SciPy, matplotlib) takes nearly as long to
 import as all the rest, and the worker processes of a sweep, which import the command line again, need none of it.
 """
 
