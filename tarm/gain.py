@@ -20,21 +20,28 @@ AXES = {
     "training FLOP": lambda ledger, steps: ledger["training_flop"] / steps,
 }
 
+TUNED = ("norm", "scale", "learning rate")  # what `tarm.studies.tuning` chooses for each model
 
-def label(run):
-    """The model of a run, as figures name it: "AR-TRM", "cured AR-TRM, window all". Its recipe is not part of it."""
-    parts = [("cured " if (run.norm, run.scale) == ("post", "unit") else "") + LADDER[run.rung].short]
+
+def wiring(run):
+    """The model of a run, whatever its norm, its scale and its recipe: "AR-TRM", "AR-TRM, window all"."""
+    parts = [LADDER[run.rung].short]
     if LADDER[run.rung].model.nested and run.window != "cycle":
         parts.append(f"window {run.window}")
     deep = ["deep supervision"] if run.supervision == "steps" else []
     return ", ".join(parts + deep + (["trained halting"] if run.halting_head == "trained" else []))
 
 
-def trajectories(records, runs):
+def label(run):
+    """The model of a run as the published recipe's figures name it: its `wiring`, and whether it is cured."""
+    return ("cured " if (run.norm, run.scale) == ("post", "unit") else "") + wiring(run)
+
+
+def trajectories(records, runs, name=label):
     """The evaluations at the training length of those records that belong to `runs` (hashes), greedy and unseen.
 
-    One row per run and evaluation: model, rung, passes (nominal), seed, step, accuracy (of characters), and for each of
-    AXES what had been spent by then (a mean over the run's training steps, times the steps).
+    One row per run and evaluation: model (`name` of the run), rung, passes (nominal), norm, scale, learning rate, seed, step,
+    accuracy (of characters), and for each of AXES what had been spent by then (a mean over the run's training steps, times the steps).
     """
     rows = []
     for record in records:
@@ -44,8 +51,8 @@ def trajectories(records, runs):
         for step in sorted({score.step for score in found}):
             accuracy = character_accuracy([score for score in found if score.step == step], run.length)
             spent = {axis: step * cost(ledger, len(record["losses"])) for axis, cost in AXES.items()}
-            rows.append({"model": label(run), "rung": run.rung, "passes": run.budget, "seed": run.seed, "step": step,
-                         "accuracy": accuracy} | spent)
+            rows.append({"model": name(run), "rung": run.rung, "passes": run.budget, "norm": run.norm, "scale": run.scale,
+                         "learning rate": run.learning_rate, "seed": run.seed, "step": step, "accuracy": accuracy} | spent)
     return pd.DataFrame(rows)
 
 
@@ -72,8 +79,15 @@ def at_other_depths(records, runs):
 
 def at_the_end(trajectories):
     """Each run's last evaluation."""
-    last = trajectories.groupby(["model", "passes", "seed"])["step"].transform("max")
+    last = trajectories.groupby(["model", "passes", *TUNED, "seed"])["step"].transform("max")
     return trajectories[trajectories["step"] == last]
+
+
+def best(ends, settings):
+    """Which values of `settings` (some of TUNED) end highest, summed over seeds, for each model and number of passes; the first
+    of equals. ends: of `at_the_end`. -> DataFrame: model, passes, the settings."""
+    cells = ends.groupby(["model", "passes", *settings], sort=False)["accuracy"].sum()
+    return cells.loc[cells.groupby(["model", "passes"], sort=False).idxmax()].reset_index().drop(columns="accuracy")
 
 
 def until(trajectories, threshold):

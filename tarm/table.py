@@ -46,6 +46,13 @@ def tidy(records):
     return pd.DataFrame([row for record in records for row in rows(record)], columns=COLUMNS)
 
 
+def abridged(table):
+    """The rows that are committed: of each run's last evaluation all, of its earlier ones all but `position k`, more than half of
+    them (the counts are in its record)."""
+    last = table.groupby("run")["step"].transform("max")
+    return table[(table["step"] == last) | ~table["metric"].str.startswith("position ")]
+
+
 def write(table, path):
     """Write a table as CSV (compressed where the name ends in .gz), with the same bytes every time."""
     text = table.to_csv(index=False, lineterminator="\n").encode()

@@ -67,6 +67,22 @@ def test_labels(fields, label):
     assert gain.label(Run(rung="ar_trm", task="copy", **fields)) == label
 
 
+def test_a_wiring_is_named_without_its_norm_and_scale():
+    assert gain.wiring(Run(rung="ar_trm", task="copy", norm="post", scale="unit", window="all")) == "AR-TRM, window all"
+
+
+def test_the_best_setting_of_a_cell_is_the_one_with_most_right_over_its_seeds():
+    """Post-norm is ahead with one seed, behind in the sum; with 12 passes it is alone; at 1e-3 and 3e-3 the sums are equal."""
+    runs = [(6, "pre", 1e-3, (6, 6)), (6, "post", 1e-3, (3, 8)), (12, "post", 3e-3, (5, 5)), (12, "post", 1e-3, (4, 6))]
+    records = [record(Run(rung="dense", budget=budget, norm=norm, learning_rate=rate, seed=seed, **FIELDS), (9, end), 6, 6)
+               for budget, norm, rate, ends in runs for seed, end in enumerate(ends)]
+    ends = gain.at_the_end(gain.trajectories(records, {each["run"] for each in records}))
+    assert len(ends) == 8
+    six = ends[ends["passes"] == 6]
+    assert gain.best(six, ["norm"]).values.tolist() == [["Dense", 6, "pre"]]
+    assert gain.best(ends, ["learning rate"]).values.tolist() == [["Dense", 6, 1e-3], ["Dense", 12, 3e-3]]
+
+
 @pytest.fixture
 def depths():
     """The cured model of 6 passes, tried with 12 and 24; one of 12, tried with 6."""

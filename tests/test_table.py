@@ -52,6 +52,13 @@ def test_a_row_says_which_run_it_is_of(tidy):
     assert own == ["", "", OWN.hash, "ar_trm", "addition", 7, "norm=post scale=unit", 384, 24, 10, 5000]
 
 
+def test_positions_of_earlier_evaluations_are_not_committed(tidy):
+    """Of each of two runs the four positions at step 2; the three at step 4 are."""
+    kept = table.abridged(tidy)
+    assert len(kept) == len(tidy) - 2 * 4 and kept["metric"].str.startswith("position").groupby(kept["step"]).sum().to_dict() == {2: 0, 4: 6}
+    assert list(kept.columns) == list(tidy.columns) and kept["metric"][kept["step"] == 2].nunique() == 8
+
+
 @pytest.mark.parametrize("name", ["results.csv", "results.csv.gz"])
 def test_a_table_written_by_another_process_has_the_same_bytes_and_reads_back(tidy, tmp_path, monkeypatch, name):
     table.write(tidy, tmp_path / name)

@@ -102,7 +102,8 @@ def command_export(arguments):
     for record in taken:
         committed.take(store, record, weights=False)
     whole = table.tidy(committed.records())
-    table.write(whole, COMMITTED / "results.csv.gz")
+    kept = table.abridged(whole)
+    table.write(kept, COMMITTED / "results.csv.gz")
     verdict.write(committed.records(), COMMITTED.parent.parent)
     if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
         for stem in gallery.RESULTS:
@@ -118,4 +119,4 @@ def command_export(arguments):
     if arguments.profile == "paper":
         drawn = [stem for stem, _ in paper.draw(committed.records(), COMMITTED.parent / "paper", empty=False)]
         print(f"drawn in figures/paper: {', '.join(drawn) or 'nothing, since no cell of its figures has been run'}")
-    print(f"{len(taken)} records of profile {arguments.profile}, {len(whole)} rows in all: {COMMITTED}")
+    print(f"{len(taken)} records of profile {arguments.profile}, {len(kept)} rows in all: {COMMITTED}")

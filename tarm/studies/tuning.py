@@ -4,14 +4,17 @@ First the norm and scale of each model, then its learning rate at each depth, bo
 in the end, summed over the seeds of VALIDATION; then runs of other seeds with what was chosen. Every model gets equally many tries.
 """
 
+from ..ladder import LADDER
 from ..profiles import PROFILES
-from .lists import ALL, SIX, TRM, listed, rungs
+from .lists import ALL, PUBLISHED_RUNGS, TRM, listed
 
 VALIDATION = (1000, 1001)  # seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them
 RECIPE = {"warmup": 40, "decay": "cosine", "clip": 1.0}  # of 800 training steps
 FORMS = [{}, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"}]
-RATES = (3e-4, 1e-3, 3e-3)
-MODELS = [*rungs("dense", "iterative", "iterative_step", "universal", "dual_ut"), SIX, TRM, TRM | ALL]
+RATES = (1e-3, 3e-3, 1e-2)
+MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": TRM | ALL}  # by `tarm.gain.wiring`
+ONE_CYCLE = {"budget": 3, "outer": 1}  # N = H = 1: one window, whatever its name
+FEWEST = {"Dual UT": [{"budget": 4}], "Dual Nested UT": [ONE_CYCLE], "AR-TRM": [ONE_CYCLE], "AR-TRM, window all": []}
 
 
 def listed_small(variants, seed):
@@ -21,4 +24,9 @@ def listed_small(variants, seed):
 
 def tune_form(profile, seed):
     """Which norm and scale suit each model: 12 passes, the middle learning rate."""
-    return listed_small([model | form | {"budget": 12} for model in MODELS for form in FORMS], seed)
+    return listed_small([model | form | {"budget": 12, "learning_rate": RATES[1]} for model in MODELS.values() for form in FORMS], seed)
+
+
+def depths(model):
+    """The fields that give a model of MODELS its numbers of passes."""
+    return FEWEST.get(model, [{"budget": 3}]) + [{"budget": n} for n in (6, 12, 24)]
