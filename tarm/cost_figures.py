@@ -35,7 +35,7 @@ def bench(rows, note=""):
             y = [places[rung] + aside for rung in here["subject"]]
             ax.hlines(y, here["low"], here["high"], color=colour, linewidth=1.5, alpha=0.5)
             ax.plot(here["value"], y, marker, color=colour, label=name)
-        ax.set(title={"step": "training step", "evaluation": "decoding"}[part], xlabel="times as fast")
+        ax.set(title={"step": "training step", "evaluation": "decoding"}[part], xlabel="times as fast\nas published")
         ax.set_xlim(0)
         keep_seen_ticks(ax)
         ax.set_ylim(-len(places) - 1.2, 0.6)  # with room for the legend below the rungs

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from .drawing import spread
 from .figures import on, styled
 from .ladder import LADDER
 
@@ -27,18 +28,12 @@ def panels(height, rows=1, columns=1, note="", **options):
 
 
 def name_ends(axes, ends, apart=0.075):
-    """Write each line's name at its right end, those that would overlap spread about their mean; ends: (x, y, name,
-    colour); apart: of the axis, how much a name takes."""
+    """Write each line's name at its right end, those that would overlap spread about their mean, none beyond the axis; ends:
+    (x, y, name, colour); apart: of the axis, how much a name takes."""
     log = axes.get_yscale() == "log"
     low, high = map(np.log10 if log else float, axes.get_ylim())
-    ends, gap = sorted(ends, key=lambda end: end[1]), apart * (high - low)
-    groups = []  # lists of heights, from below, each about the mean of its ends
-    for end in ends:
-        groups.append(([np.log10(end[1]) if log else end[1]], np.zeros(1)))
-        while len(groups) > 1 and groups[-2][1][-1] + np.mean(groups[-2][0]) + gap > groups[-1][1][0] + np.mean(groups[-1][0]):
-            true = groups[-2][0] + groups[-1][0]
-            groups[-2:] = [(true, gap * (np.arange(len(true)) - (len(true) - 1) / 2))]
-    heights = [np.mean(true) + offset for true, offsets in groups for offset in offsets]
+    ends = sorted(ends, key=lambda end: end[1])
+    heights = spread([np.log10(end[1]) if log else end[1] for end in ends], [apart * (high - low)] * len(ends), low, high)
     for (x, _, name, colour), height in zip(ends, heights):
         axes.annotate(name, (x, 10**height if log else height), xytext=(6, 0), textcoords="offset points", color=colour,
                       va="center", fontsize=9, fontweight="bold", annotation_clip=False)
@@ -125,7 +120,7 @@ def draw_lines(ax, table, x, y, by, colours, log=False, limits=None, apart=0.075
         plain_log(ax)
     name_ends(ax, ends, apart)
     longest = max(len(end[2]) for end in ends)
-    ticks = matplotlib.ticker.MaxNLocator(6, integer=True).tick_values(table[x].min(), last)
+    ticks = matplotlib.ticker.MaxNLocator(6, integer=True, steps=(1, 2, 2.5, 5, 10)).tick_values(table[x].min(), last)
     ax.set_xticks([tick for tick in ticks if table[x].min() <= tick <= last])  # none beside the names
     ax.set_xlim(table[x].min() - 0.03 * span, last + (0.04 + 0.021 * longest) * span)
     ax.grid(color="#eeeeee")

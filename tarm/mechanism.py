@@ -28,15 +28,17 @@ def measured(model, tokens, targets):
 
 
 def expected(run):
-    """What the linear recurrence says: expected_growth of y in a cycle, and expected_share of the gradient in the window
-    (nan where the window ends within a cycle, or more than the last y is read)."""
-    size = 1.0 if SCALES[run.scale][0] else INITIAL_STD * 2**0.5
-    cycles = {"cycle": 1, "step": run.outer, "all": run.steps * run.outer}.get(run.window)
+    """What the linear recurrence says: expected_growth of y in the last cycle (nan where there is only one), and expected_share of
+    the gradient in the window (nan where the window ends within a cycle, or more than the last y is read)."""
+    size, start = (1.0 if unit else published for unit, published in zip(SCALES[run.scale], (INITIAL_STD * 2**0.5, INITIAL_STD)))
+    of = run.steps * run.outer
+    growth = theory.size(run.inner, of, size, start) / theory.size(run.inner, of - 1, size, start) if run.norm == "pre" else 1.0
+    cycles = {"cycle": 1, "step": run.outer, "all": of}.get(run.window)
     if cycles is None and int(run.window) % (run.inner + 1) == 0:
         cycles = int(run.window) // (run.inner + 1)
     known = cycles is not None and not run.reads_every_step and run.sum == "sum"
-    return {"expected_growth": theory.growth(run.inner) if run.norm == "pre" else 1.0,
-            "expected_share": theory.share(run.inner, run.steps * run.outer, cycles, run.norm, size) if known else float("nan")}
+    return {"expected_growth": growth if of > 1 else float("nan"),
+            "expected_share": theory.share(run.inner, of, cycles, run.norm, size) if known else float("nan")}
 
 
 def mechanism(changes=CROSS, seeds=(0,), task="copy"):

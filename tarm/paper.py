@@ -110,7 +110,7 @@ def spent_note(points, study):
 
 
 def first_note(rows):
-    return (f"study compute, 24 block passes, addition of 10 digits; {how_many(rows, ['width', 'rung'])}, seeds in brackets\n"
+    return (f"study compute, 24 block passes, sums of L digits, trained on 10 (a guess gets half); {how_many(rows, ['width', 'rung'])}\n"
             f"published protocol: sampled, problems seen in training, mean of the evaluations at steps 3600, 3800 and 4000")
 
 

@@ -147,21 +147,25 @@ def bars(rows, alt, top):
 
 
 def shares(panels, alt):
-    """A frame of panels, each with one bar for every cycle of a loop, on a logarithmic scale from LEAST to 1.
+    """A frame of panels, each with one bar for every cycle of a loop.
 
-    panels: rows of (title, shares of the cycles, how many of the last ones get a gradient, colour). Filled: gets
-    one; white: gets none. What is smaller than LEAST stands as a stump.
+    panels: rows of (title, shares of the cycles, how many of the last ones get a gradient, colour, logarithmic?). Filled: gets one;
+    white: gets none. A logarithmic scale goes from LEAST to 1, what is smaller stands as a stump; a linear one from 0 to 0.25, 0.5 or 1.
     """
     parts, left, width, height = [], 58, 480, 70
-    for r, (title, found, window, colour) in enumerate(panels):
+    for r, (title, found, window, colour, log) in enumerate(panels):
         top, cell = 26 + 108 * r, min(36, (width - left - 6) / len(found))
+        full = 1 if log else next(limit for limit in (0.25, 0.5, 1) if max(found) <= limit)
+
+        def high(share):
+            return height * (1 - math.log(max(share, LEAST)) / math.log(LEAST) if log else share / full)
+
         parts.append(words(4, top - 9, title, 14, "#222222", bold=True))
-        for share in (1, LEAST**0.5, LEAST):
-            y = top + height * math.log(share) / math.log(LEAST)
+        for share in (1, LEAST**0.5, LEAST) if log else (full, full / 2, 0):
+            y = top + height - high(share)
             parts += [f"<path d='M{left} {y:.4g}H{width - 6}' stroke='#dddddd'/>",
                       words(left - 6, y + 4, f"{share:g}", 12, "#666666", "end")]
         for k, share in enumerate(found):
-            length = max(2, height * (1 - math.log(max(share, LEAST)) / math.log(LEAST)))
-            fill = colour if k >= len(found) - window else "#ffffff"
+            length, fill = max(2, high(share)), colour if k >= len(found) - window else "#ffffff"
             parts.append(box(left + cell * k + 1, top + height - length, cell - 2, length, fill, colour))
     return svg(width, 108 * len(panels) + 4, parts, alt)

@@ -79,6 +79,14 @@ def test_what_the_recurrence_expects_of_a_run(change, expected_share):
     assert isnan(found) if expected_share is None else found == pytest.approx(expected_share)
 
 
+def test_what_it_expects_of_the_growth():
+    """By hand for two cycles of L = 2: y is 2x + 3y + z of the start after one, 10x + 11y + 4z after two, x being root 2 as large."""
+    run = Run(rung="ar_trm", task="copy", budget=6, steps=2, outer=1)
+    assert expected(run)["expected_growth"] == pytest.approx(((2 * 100 + 121 + 16) / (2 * 4 + 9 + 1)) ** 0.5)
+    assert isnan(expected(Run(rung="ar_trm", task="copy", budget=3, outer=1))["expected_growth"])
+    assert expected(Run(rung="ar_trm", task="copy", norm="post"))["expected_growth"] == 1
+
+
 def test_the_mechanism_is_one_row_per_change_and_seed():
     table = mechanism([{}, {"norm": "post", "scale": "unit"}, DOSES[0]], seeds=(0, 1))
     assert table["change"].tolist() == ["published"] * 2 + ["norm=post scale=unit"] * 2 + ["budget=3 outer=1"] * 2

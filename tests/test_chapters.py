@@ -166,7 +166,14 @@ def test_in_agreement_marks_lie_on_the_line():
 
 def test_a_frame_of_shares_has_bars_as_high_as_their_logarithms():
     """On a scale of 70 from 1e-8 to 1 a share of 1e-4 is half as high, 1e-9 a stump; filled are those in the window."""
-    frame = slides.shares([("one", [1, 1e-4, 1e-9], 2, "#123456")], "three bars")
+    frame = slides.shares([("one", [1, 1e-4, 1e-9], 2, "#123456", True)], "three bars")
     bars = re.findall(r"height='([\d.]+)' rx='2' fill='(\S+)'", frame)
     assert [(float(height), fill) for height, fill in bars] == [(70, "#ffffff"), (35, "#123456"), (2, "#123456")]
     assert frame.count("<text") == 4 and "1e-08" in frame and "aria-label='three bars'" in frame
+
+
+def test_or_as_high_as_themselves():
+    """On a linear scale of 70 that goes to the next of 0.25, 0.5 and 1."""
+    frame = slides.shares([("one", [0.4, 0.2], 1, "#123456", False)], "two bars")
+    assert [float(height) for height in re.findall(r"height='([\d.]+)' rx='2'", frame)] == [56, 28]
+    assert re.findall(r">([\d.]+)</text>", frame) == ["0.5", "0.25", "0"]

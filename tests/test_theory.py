@@ -80,6 +80,17 @@ def test_a_model_whose_block_adds_nothing_grows_as_the_recurrence_says():
     assert sizes == pytest.approx([theory.influence(2, k).sum() for k in range(1, 5)])
 
 
+@pytest.mark.parametrize("L, cycles", [(2, 1), (2, 2), (1, 5), (11, 2)])
+def test_the_size_of_y_is_what_three_directions_give(L, cycles):
+    """x, y_init and z_init at right angles to each other, added up pass by pass."""
+    x, y, z = torch.diag(torch.tensor([3.0, 0.5, 0.5], dtype=torch.float64))
+    for _ in range(cycles):
+        for _ in range(L):
+            z = x + y + z
+        y = y + z
+    assert theory.size(L, cycles, 3.0, 0.5) == pytest.approx(y.norm().item())
+
+
 @pytest.mark.parametrize("arguments, message", [((0,), "L=0"), ((2, "none"), "norm='none'")])
 def test_what_does_not_exist_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
