@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser():
-    top = Parser(prog="python -m tarm", description="Tiny Autoregressive Recursive Models.")
+    top = Parser(prog="python -m tarm", description="Tiny Autoregressive Recursive Models.", allow_abbrev=False)
     top.add_argument("--plugin", action="append", default=[], metavar="FILE.py",
                      help="run this file first, which registers a task or rung of one's own")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -121,7 +121,7 @@ def parser():
 
 def use_plugins(words):
     """Load the files of --plugin before the other options are read, since these may name what they add."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first = Parser(prog="python -m tarm", add_help=False, allow_abbrev=False)
     first.add_argument("--plugin", action="append", default=[])
     files = [str(Path(name).resolve()) for name in first.parse_known_args(words)[0].plugin]
     if files:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 
+from .estimate import step_flop
 from .runs import Run, run_from
 from .studies import place
 from .training import Progress, dropout_from
@@ -70,12 +71,7 @@ def check(record, steps=STEPS, device="cpu"):
 def selection(records):
     """Of each study and precision the record whose steps cost least: enough to see whether this machine trains alike."""
     cheapest = {}
-    for record in sorted(records, key=lambda record: (work(record), record["run"])):
-        run = run_from(record["configuration"])
+    for run, record in sorted(((run_from(record["configuration"]), record) for record in records),
+                              key=lambda pair: (step_flop(pair[0]), pair[0].hash)):
         cheapest.setdefault((place(run), run.precision), record)
     return list(cheapest.values())
-
-
-def work(record):
-    run = run_from(record["configuration"])
-    return run.budget * run.batch * run.width**2

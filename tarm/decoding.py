@@ -146,6 +146,6 @@ def complete(model, text, limit, noise=None):
     if limit < 1:
         raise ValueError(f"limit={limit} leaves nothing to write: it must be 1 or more")
     n = min(limit, room)
-    written = generate(model, prompt, n, None if noise is None else noise[:, :n])[0]
+    written = generate(model, prompt, n, None if noise is None else noise[:, :n].to(prompt.device))[0]
     ends = (written == NEWLINE).nonzero()
     return decode(written[:ends[0, 0]] if len(ends) else written)

@@ -93,8 +93,8 @@ class Store:
         return {evaluation["steps"] for evaluation in record.get("other_steps", ())}
 
     def add_other_steps(self, record, found):
-        """Write a record anew, with {steps: Scores} beside those it has."""
-        record = record | {"other_steps": record.get("other_steps", []) + flat(found)}
+        """Write a record anew, with evaluations (as `flat` makes them) beside those it has."""
+        record = record | {"other_steps": record.get("other_steps", []) + found}
         record["schedule"] = record["schedule"] | {"other_steps": sorted(self.other_steps(record))}
         self.write(record)
 
@@ -209,15 +209,21 @@ class Store:
                 with written_whole(path(self, record["run"])) as part:
                     shutil.copyfile(source, part)
 
-    def take_weights(self, other, run_hash):
-        """Copy the weights of a run whose record is here without them, where the other store has both and its record is of the
-        same training; -> were they copied?"""
-        source, path = other.weights_path(run_hash), self.weights_path(run_hash)
-        if path.exists() or not source.exists() or self.load(run_hash)["losses"] != other.load(run_hash)["losses"]:
+    def complete(self, other, run_hash):
+        """Take what a run that is here lacks and the other store has of the same training, its weights and evaluations with
+        other numbers of steps; -> was there anything?"""
+        ours, theirs = self.load(run_hash), other.load(run_hash)
+        if ours["losses"] != theirs["losses"]:
             return False
-        with written_whole(path) as part:
-            shutil.copyfile(source, part)
-        return True
+        source, path = other.weights_path(run_hash), self.weights_path(run_hash)
+        lacks_weights = source.exists() and not path.exists()
+        if lacks_weights:
+            with written_whole(path) as part:
+                shutil.copyfile(source, part)
+        missing = [one for one in theirs.get("other_steps", ()) if one["steps"] not in self.other_steps(ours)]
+        if missing:
+            self.add_other_steps(ours, missing)
+        return lacks_weights or bool(missing)
 
     def remove(self, run_hash):
         """Remove a run: its record first, then its weights."""

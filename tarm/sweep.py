@@ -19,6 +19,7 @@ from .estimate import step_flop
 from .evaluation import evaluate, evaluation_problems, latest_accuracy
 from .ladder import LADDER
 from .plugins import VARIABLE
+from .store import flat
 from .streams import training_stream
 from .tasks import TASKS
 from .training import Stopped, train
@@ -81,7 +82,7 @@ def evaluate_others(store, job, device):
     model, last = store.model(record).to(device), len(record["losses"])
     problems = evaluation_problems(run, run.length, job.schedule.problems, training_stream(run.seed))
     missing = [steps for steps in job.schedule.other_steps if steps not in store.other_steps(record)]
-    store.add_other_steps(record, {steps: evaluate(model, problems, run.length, last, run.seed, steps) for steps in missing})
+    store.add_other_steps(record, flat({steps: evaluate(model, problems, run.length, last, run.seed, steps) for steps in missing}))
 
 
 def _run_job(job, store, device, command, deadline, save_every, recompute, wait):
@@ -113,8 +114,9 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, wait)
             store.clear(run.hash, finished=True)  # the lock too: nobody needs it any more
     if result.diverged_at:
         return Outcome(FINISHED, f"{name}: diverged at step {result.diverged_at}")
-    return Outcome(FINISHED, f"{name}: {latest_accuracy(result.scores, run.length):.1%} of characters after "
-                             f"{len(result.losses)} steps, {result.ledger['training_seconds']:.0f} s")
+    accuracy = latest_accuracy(result.scores, run.length)
+    scored = f"not evaluated at length {run.length}" if accuracy is None else f"{accuracy:.1%} of characters"
+    return Outcome(FINISHED, f"{name}: {scored} after {len(result.losses)} steps, {result.ledger['training_seconds']:.0f} s")
 
 
 def _reporter(run):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from bench_processes import OneFails, Written
 from tarm import LADDER, bench, cost_figures
 from tarm.__main__ import main
 from tarm.bench import Bench, Row, alternatives, machine, measure, processes, ratios, rounds, tried
@@ -51,19 +52,21 @@ def test_bf16_pays_where_its_product_is_no_slower(monkeypatch):
         assert PAYS.__wrapped__("cpu") is pays
 
 
-def test_every_ratio_is_of_the_times_beside_it():
-    """One round of the parts that are quick at smoke size: a value lies in its range, and ratios fit their seconds."""
+def test_every_ratio_is_of_the_times_beside_it(monkeypatch):
+    """One round of the parts that are quick at smoke size, of two rungs: a value lies in its range, and ratios fit their seconds."""
+    two = {key: LADDER[key] for key in ("dense", "ar_trm")}
+    monkeypatch.setattr(ratios, "LADDER", two)
     rows = pd.DataFrame(measure(QUICK, only="matmul,steps,evaluation,caching"))
     assert ((rows["low"] <= rows["value"]) & (rows["value"] <= rows["high"]) & (rows["low"] > 0)).all()
     assert set(rows["over"]) == {"rounds"} and set(rows["pairs"]) == {1}
     value = rows[rows["x"] == 0].set_index(["part", "subject"])["value"]
-    for rung in LADDER:
+    for rung in two:
         for what in "step", "evaluation":
             for precision in "float32", "bf16":
                 ratio = value[f"{what}, published", rung] / value[f"{what}, {precision}", rung]
                 assert value[f"{what}, published / {precision}", rung] == pytest.approx(ratio)
     by_length = rows[rows["part"] == "evaluation by length, published / bf16"]
-    assert list(zip(by_length["subject"], by_length["x"])) == [(rung, length) for rung in LADDER for length in (3, 6)]
+    assert list(zip(by_length["subject"], by_length["x"])) == [(rung, length) for rung in two for length in (3, 6)]
 
 
 @pytest.mark.parametrize("device, waits", [("cpu", []), ("cuda", ["cuda"]), ("mps", ["mps"])])
@@ -181,9 +184,11 @@ class Recorded(Bench):
 
 
 def test_growth_is_measured_beside_the_peak():
-    """Four passes, four lengths and six widths in each precision; a product of 1 GFLOP in half a second is 2 GFLOP/s."""
+    """Four passes, four lengths and six widths in each precision, which take turns, once uncounted and then in both rounds; a
+    product of 1 GFLOP in half a second is 2 GFLOP/s."""
     CALLS.clear()
     rows = pd.DataFrame(measure(Recorded("smoke", pairs=2), only="growth"))
+    assert CALLS[-12:] == 3 * ["float32 step", "float32 product", "bf16 step", "bf16 product"]
     ratio = rows[rows["part"] == "step by width, float32 / bf16"]
     assert ratio[["x", "value", "unit", "subject"]].values.tolist() == [
         [width, 3, "ratio", "dense"] for width in (64, 128, 192, 256, 384, 512)]
@@ -196,24 +201,6 @@ def test_growth_is_measured_beside_the_peak():
     assert value.loc["passes", "step"].index.tolist() == [3, 6, 12, 24]
     assert set(value.loc["width, float32", "peak"]) == {2} and set(value.loc["width, bf16", "peak"]) == {4}
     assert value.loc[("passes", 3), "rate"] == step_flop(QUICK.run(budget=3)) / 6 / 1e9
-
-
-def test_the_precisions_of_a_width_take_turns():
-    """Once uncounted, then in both rounds; the last of six widths."""
-    CALLS.clear()
-    measure(Recorded("smoke", pairs=2), only="growth")
-    assert CALLS[-12:] == 3 * ["float32 step", "float32 product", "bf16 step", "bf16 product"]
-
-
-class Written(Bench):
-    """What is timed is noted in a file, since it happens in other processes, with the process and its threads: 3 seconds
-    with one thread, 2 with more."""
-
-    def seconds(self, function):
-        super().seconds(function)
-        with Path(os.environ["TARM_TEST_TURNS"]).open("a") as file:
-            file.write(f"{os.getpid()} {torch.get_num_threads()}\n")
-        return 3 if torch.get_num_threads() == 1 else 2
 
 
 @pytest.fixture
@@ -337,15 +324,6 @@ def test_the_command_saves_what_it_measured(tmp_path, monkeypatch, capsys):
     assert {path.name for path in tmp_path.glob("bench.*")} == {"bench.svg", "bench.png"}
 
 
-class OneFails(Bench):
-    """In the process of seed 1 nothing can be run."""
-
-    def run(self, rung="dense", seed=0, **fields):
-        if seed:
-            raise MemoryError("no room")
-        return super().run(rung, seed=seed, **fields)
-
-
 def test_a_run_that_fails_ends_the_runs_beside_it():
     with pytest.raises(RuntimeError, match=r"2 runs at a time could not be measured: MemoryError\('no room'\)"):
         processes._throughput(OneFails("smoke", pairs=1), 2)
@@ -359,18 +337,17 @@ def test_what_cannot_be_measured_is_refused(options, message):
         measure(Bench("smoke"), **options)
 
 
-@pytest.mark.parametrize("bf16", [True, False])
-def test_the_chapter_reads_tables_with_bf16_and_without(bf16, tmp_path, capsys):
+def test_the_chapter_reads_tables_without_bf16(tmp_path, capsys):
     """All of its cells that read the table, on the committed one less its rows on bf16, as measured where that is of no use."""
     rows = pd.read_csv(COMMITTED / "bench.csv")
-    kept = rows[bf16 | ~(rows["part"].str.contains("bf16") | rows["subject"].str.contains("bf16"))]
+    kept = rows[~(rows["part"].str.contains("bf16") | rows["subject"].str.contains("bf16"))]
     kept.to_csv(tmp_path / "bench.csv", index=False)
-    assert (len(kept) < len(rows)) == (not bf16)
+    assert len(kept) < len(rows)
     cells = [cell.source for cell in nbformat.read(PROJECT / "notebooks" / "10-what-it-costs.ipynb", as_version=4).cells if cell.cell_type == "code"]
     reading = re.compile(r"\brows\b|measured\(|ratios\(|seconds\(|hours\b")
     names = {"costs": str(tmp_path / "bench.csv")}
     for source in [cells[1], *(cell for cell in cells if "def without_memory" in cell or reading.search(cell))]:
         exec(source, names)
     out = capsys.readouterr().out
-    assert [line for line in out.splitlines() if "bf16" in line and "image/png" not in line and not bf16] == []  # but for the picture's text
+    assert [line for line in out.splitlines() if "bf16" in line and "image/png" not in line] == []  # but for the picture's text
     assert "one large product" in out and "the paper's five studies" in out

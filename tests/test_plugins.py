@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from tarm import LADDER, TASKS, gallery, notebooks, register_rung, register_task
+from tarm.__main__ import main
 from tarm.ladder import Iterative, Rung
-from tarm.plugins import check_rung, plugin_files
+from tarm.plugins import VARIABLE, check_rung, plugin_files
 from tarm.profiles import PROFILES
 from tarm.store import Store
 from tarm.studies import members
@@ -43,11 +44,15 @@ def tarm(folder, *words):
                           env=os.environ | {"TARM_STORE": str(folder / "store")})
 
 
-def test_they_are_trained_and_listed(folder):
+def test_they_are_trained_and_listed_and_without_them_the_record_says_so(folder, capsys):
+    """In a process with both plugins; this one has neither."""
     trained = tarm(folder, "sweep", "--profile", "smoke", "--task", "sort", "--rung", "recall,iterative")
     assert trained.returncode == 0, trained.stderr
     runs = [json.loads(line) for line in tarm(folder, "list", "--json").stdout.splitlines()]
     assert {(run["rung"], run["task"]) for run in runs} == {("recall", "sort"), ("iterative", "sort")}
+    recall, = (run["run"] for run in runs if run["rung"] == "recall")
+    assert main(["evaluate", recall, "--store", str(folder / "store")]) == 1
+    assert "recall comes from a plugin): name its file with --plugin" in capsys.readouterr().err.replace("sort, ", "")
 
 
 def test_the_readmes_command_draws_every_rung_and_the_new_one(folder):
@@ -73,14 +78,19 @@ def test_the_readmes_command_draws_every_rung_and_the_new_one(folder):
     ("option", "import tarm\nimport nowhere\n", "in line 2: ModuleNotFoundError: No module named 'nowhere'"),
     ("option", "def half():\n    raise RuntimeError('a\\nb')\n\nhalf()\n", "in line 2: RuntimeError: a b"),
     ("variable", "import tarm\nimport nowhere\n", "in line 2: ModuleNotFoundError: No module named 'nowhere'")])
-def test_a_file_that_fails_is_one_line(tmp_path, by, content, words):
+def test_a_file_that_fails_is_one_line(tmp_path, monkeypatch, capsys, by, content, words):
     """It names the file, its line and the error; nothing of Python's traceback."""
     (tmp_path / "broken.py").write_text(content, encoding="utf-8")
-    option = ["--plugin", "broken.py"] if by == "option" else []
-    done = subprocess.run([sys.executable, "-m", "tarm", *option, "ladder"], cwd=tmp_path, capture_output=True, text=True,
-                          env=os.environ | ({} if option else {"TARM_PLUGINS": "broken.py"}))
-    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1
-    assert re.search(rf"^tarm: plugin .*broken\.py failed.*{words}", done.stderr), done.stderr
+    if by == "option":
+        monkeypatch.setenv(VARIABLE, "")  # which the command sets
+        code = main(["--plugin", str(tmp_path / "broken.py"), "ladder"])
+        out, err = capsys.readouterr()
+    else:
+        done = subprocess.run([sys.executable, "-m", "tarm", "ladder"], cwd=tmp_path, capture_output=True, text=True,
+                              env=os.environ | {VARIABLE: "broken.py"})
+        code, out, err = done.returncode, done.stdout, done.stderr
+    assert code == 1 and out == "" and len(err.splitlines()) == 1
+    assert re.search(rf"^tarm: plugin .*broken\.py failed.*{words}", err), err
 
 
 def test_a_rung_that_miscounts_its_passes_is_refused():
@@ -154,19 +164,12 @@ def test_plugins_are_part_of_what_a_notebook_depends_on(tmp_path, monkeypatch):
     assert set(files) < set(seen)
 
 
-def test_records_of_a_plugin_say_so_where_it_is_not_loaded(folder):
-    assert tarm(folder, "train", "--profile", "smoke", "--rung", "recall", "--task", "copy").returncode == 0
-    run, = (Path(folder / "store" / "records").glob("*.json"))
-    alone = subprocess.run([sys.executable, "-m", "tarm", "evaluate", run.stem], cwd=folder, capture_output=True, text=True,
-                           env=os.environ | {"TARM_STORE": str(folder / "store")})
-    assert alone.returncode == 1 and "recall comes from a plugin): name its file with --plugin" in alone.stderr
-
-
-def test_a_taken_key_and_a_missing_file_are_refused(folder):
-    text = (folder / "my_task.py").read_text(encoding="utf-8").replace('"sort"', '"copy"')
-    (folder / "my_task.py").write_text(text, encoding="utf-8")
-    taken = tarm(folder, "ladder")
-    assert taken.returncode == 1 and "'copy' exists already" in taken.stderr and len(taken.stderr.splitlines()) == 1
-    (folder / "my_task.py").unlink()
-    missing = tarm(folder, "ladder")
-    assert missing.returncode == 1 and "my_task.py does not exist" in missing.stderr
+def test_a_taken_key_and_a_missing_file_are_refused(folder, monkeypatch, capsys):
+    path = folder / "my_task.py"
+    path.write_text(path.read_text(encoding="utf-8").replace('"sort"', '"copy"'), encoding="utf-8")
+    for words in "'copy' exists already", "my_task.py does not exist":
+        monkeypatch.setenv(VARIABLE, "")
+        assert main(["--plugin", str(path), "ladder"]) == 1
+        err = capsys.readouterr().err
+        assert words in err and len(err.splitlines()) == 1
+        path.unlink(missing_ok=True)

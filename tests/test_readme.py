@@ -7,7 +7,6 @@ import pytest
 
 from tarm import LADDER, Architecture, cause, gain
 from tarm.statistics import share_interval
-from tarm.store import COMMITTED, Store
 from tarm.studies import ALL, CURED, SLOWER, jobs
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -25,9 +24,9 @@ def test_its_links_lead_somewhere():
     assert [link for link in links if not (Path(__file__).parent.parent / link).exists()] == []
 
 
-def test_what_the_negative_result_depends_on_is_counted_from_the_records():
+def test_what_the_negative_result_depends_on_is_counted_from_the_records(committed):
     """Copy and reverse together, in the order of the table's rows."""
-    outcomes = cause.outcomes(Store(COMMITTED).records())
+    outcomes = cause.outcomes(committed)
     outcomes = outcomes[outcomes["rung"] == "ar_trm"]
     shown = re.findall(r"^\| [^|]+ \| (\d+ of \d+ \(.*\)) \|$", README, re.MULTILINE)
     expected = []
@@ -36,7 +35,7 @@ def test_what_the_negative_result_depends_on_is_counted_from_the_records():
         low, high = share_interval(learned, runs)
         expected.append(f"{learned} of {runs} ({low:.0%} to {high:.0%})".replace("% to", " to").replace("%)", " %)"))
     assert shown == expected and len(expected) == 5
-    fresh = cause.outcomes(Store(COMMITTED).records(), cause.FRESH)
+    fresh = cause.outcomes(committed, cause.FRESH)
     assert "Five more seeds, fixed in advance and run after those, gave the same: each row all or none of 10." in README
     assert [cause.counted(fresh[fresh["change"] == cause.named(change)]) for change in ({}, ALL, CURED, {"norm": "post"}, {"scale": "unit"})] == [
         (0, 10), (10, 10), (10, 10), (0, 10), (0, 10)]
@@ -46,14 +45,14 @@ def test_what_the_negative_result_depends_on_is_counted_from_the_records():
     assert [f"{end:.0%}" for n in (0, 10) for end in share_interval(n, 10)] == ["0%", "31%", "69%", "100%"]
 
 
-def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records():
+def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records(committed):
     """The norm placement alone, its last accuracy on both tasks; the input scale alone, below 12 %; seed 0."""
     runs = {job.run.hash for job in jobs("cpu", "slower") if job.run.learning_rate == 3e-4}
-    last = cause.curves(Store(COMMITTED).records(), runs).sort_values("step").groupby(["norm", "scale", "task"])["accuracy"].last()
+    last = cause.curves(committed, runs).sort_values("step").groupby(["norm", "scale", "task"])["accuracy"].last()
     copy, reverse = (last["post", "published", task] for task in ("copy", "reverse"))
     assert f"got {copy:.1%} of the characters of copy and {reverse:.1%} of reverse".replace("%", " %") in " ".join(README.split())
     assert last["pre", "unit"].max() < 0.12
-    outcomes = cause.outcomes(Store(COMMITTED).records())
+    outcomes = cause.outcomes(committed)
     steps = outcomes[outcomes["learned"]].groupby("change")["steps"].max()
     slow = cause.named({"norm": "post", "scale": "unit", **SLOWER})
     fifth = [cause.named({"outer": 1, "steps": 2, "training_steps": 2000} | scale) for scale in ({"scale": "unit"}, {})]
@@ -61,10 +60,10 @@ def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records():
     assert "needed 450 and 1750 steps" in README and [steps[change] for change in fifth] == [450, 1750]
 
 
-def test_what_is_said_of_gains_is_counted_from_the_records():
+def test_what_is_said_of_gains_is_counted_from_the_records(committed):
     """Dense with three blocks, and the best run of rung 7, on sums of three digits; both seeds."""
     study = {job.run.hash for seed in (0, 1) for job in jobs("cpu", "depth_small", (seed,))}
-    ends = gain.at_the_end(gain.trajectories(Store(COMMITTED).records(), study))
+    ends = gain.at_the_end(gain.trajectories(committed, study))
     dense = ends[(ends["model"] == "Dense") & (ends["passes"] == 3)]["accuracy"]
     best = ends[ends["rung"] == "ar_trm"]["accuracy"].max()
     assert f"got {dense.min():.0%} and {dense.max():.0%} of the characters".replace("% and", " and").replace("% of", " % of") in README

@@ -192,20 +192,6 @@ def test_training_twice_gives_the_same_bits(store, tmp_path):
     assert lasting(again) == lasting(store)
 
 
-def test_workers_give_the_same_bits_and_a_sweep_repeats_no_run(store, trained, tmp_path):
-    """Two runs: by two workers, by one that finds the first run there, and then nothing is left to do."""
-    two = [JOB, *jobs("smoke", rung=["ar_trm"], task=["copy"])]
-    before = files(store)
-    assert sweep(two, store, workers=1, threads=1).finished == 1
-    assert before.items() <= files(store).items()
-    pair = Store(tmp_path / "pair")
-    assert sweep(two, pair, workers=2, threads=1).finished == 2
-    assert len(lasting(pair)) == 2 and lasting(pair) == lasting(store)
-    everything = files(pair)
-    assert sweep(two, pair, workers=2, threads=1).finished == 0
-    assert files(pair) == everything
-
-
 def test_steps_that_a_record_lacks_are_evaluated_from_its_weights(store, tmp_path):
     """With the numbers that training would have left; nothing is trained again, and what there was stays."""
     before, asked = store.load(JOB.run.hash), JOB._replace(schedule=replace(JOB.schedule, other_steps=(2, 5)))

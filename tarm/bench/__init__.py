@@ -21,7 +21,7 @@ def measure(bench, threads=1, only=None, report=lambda row: None):
 
     Raises ValueError for a part that does not exist, and numbers below 1.
     """
-    names = only.split(",") if only else [part.__name__ for part in PARTS]
+    names = [name.strip() for name in only.split(",")] if only else [part.__name__ for part in PARTS]
     for name in names:
         choose("part", name, [part.__name__ for part in PARTS])
     for name, number in ("pairs", bench.pairs), ("problems", bench.problems), ("threads", threads):

@@ -34,14 +34,15 @@ def show(records, as_json):
             r["configuration"]["rung"]), r["configuration"]["seed"])):
         run, ledger = run_from(record["configuration"]), record["ledger"]
         accuracy = final_accuracy(record)
-        shown = "diverged" if accuracy is None else f"{accuracy:.1%}"
+        shown = "diverged" if record["diverged_at"] else "-" if accuracy is None else f"{accuracy:.1%}"
         print(f"{run.hash:12} {run.rung:14} {run.task:8} {run.length:>6} {run.training_steps:>14} {run.seed:>4} "
               f"{run.width:>5} {run.budget:>6} {ledger['executed_passes']:>8.1f} {ledger['weighted_passes']:>8.1f} "
               f"{ledger['trained_passes']:>7.1f} {shown:>8} {ledger['training_seconds']:>7.0f}  {table.variant(run).replace('published', '-')}")
 
 
 def final_accuracy(record):
-    """Greedy character accuracy on unseen problems of the training length at a run's end, or None where it diverged."""
+    """Greedy character accuracy on unseen problems of the training length at a run's end, or None where it diverged or was not
+    evaluated at that length."""
     if record["diverged_at"]:
         return None
     return latest_accuracy(scores(record), record["configuration"]["length"])
@@ -51,18 +52,18 @@ def command_merge(arguments):
     store, other = Store(arguments.store), Store(arguments.folder)
     if not (other.root / "records").is_dir():
         raise ValueError(f"{other.root} is not a store: it has no folder records")
-    taken, weights, refused = 0, 0, []
+    taken, completed, refused = 0, 0, []
     for path in sorted((other.root / "records").glob("*.json")):
         try:
             if not store.record_path(path.stem).exists():
                 store.take(other, other.load(path.stem))
                 taken += 1
             else:
-                weights += store.take_weights(other, path.stem)
+                completed += store.complete(other, path.stem)
         except ValueError as error:
             refused.append(str(error))
     complain(table.refresh(store))
-    also = f", weights of {weights} that were there without" if weights else ""
+    also = f", {completed} completed that were there without weights or evaluations" if completed else ""
     print(f"{taken} records taken from {other.root} into {store.root}{also}, {len(refused)} refused")
     if refused:
         raise ValueError("; ".join(refused))

@@ -28,7 +28,7 @@ def command_evaluate(arguments):
     for length in lengths:
         problems = evaluation_problems(run, length, arguments.problems, training_stream(run.seed))
         for n in steps:
-            for score in evaluate(model, problems, length, run.training_steps, run.seed, n):
+            for score in evaluate(model, problems, length, len(record["losses"]), run.seed, n):  # drawn as when training ended
                 kind = "any" if score.problems == "seen" and length != run.length else score.problems
                 m = {name: value for name, (value, _) in metrics(score).items()}
                 print(f"{length:>6} {n:>5} {kind:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "

@@ -31,7 +31,7 @@ def choose_device(name):
 def seed_list(text):
     """"3" -> (0, 1, 2), a count; "0,4" or "4," -> a list."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts) or parts == ["0"] and "," not in text:
+    if not parts or not all(part.isdecimal() for part in parts) or "," not in text and int(text) == 0:
         raise ValueError(f"seeds={text!r} are none: give a count such as 3, or a list such as 0,4")
     return tuple(dict.fromkeys(map(int, parts))) if "," in text else tuple(range(int(text)))
 

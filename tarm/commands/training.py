@@ -20,15 +20,20 @@ from ..variants import spelt_out
 from .options import choose_device, complain, field_value, seed_list
 
 
+def without_folders(word):
+    """A word of a command line; of a path of this machine, which means nothing on another, its last part."""
+    option, sign, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + sign + (Path(value).name if Path(value).is_absolute() else value)
+
+
 def train_and_report(these, arguments):
     """Run jobs in the store given, rewrite its table, and say what there is now."""
     store, device = Store(arguments.store), choose_device(arguments.device)
-    # paths of this machine mean nothing on another: their last part says enough
-    words = [Path(word).name if Path(word).is_absolute() else word for word in arguments.words]
-    command = "python -m tarm " + shlex.join(words)
+    command = "python -m tarm " + shlex.join(map(without_folders, arguments.words))
     print(f"device: {device}", flush=True)
     for job in these:
         check_room(job.run, job.schedule)
+    store.root.mkdir(parents=True, exist_ok=True)  # an error now rather than after the first run
     there = sum(store.has(*job) for job in these)
     try:
         done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
