@@ -211,7 +211,7 @@ def character_grid(rows, labels, values, note="", title="", marked=None, scale=(
     rows: strings of one length. values: array of the same shape. marked: array of booleans; a marked
     cell has a frame. small: an array of what stands small in each cell's corner.
     """
-    height, width = len(rows), len(rows[0])
+    height = len(rows)
     figure, (ax,) = panels(min(0.3 * height + 0.9, 6), note=note)
     values = np.asarray(values, dtype=float)
     ax.imshow(values, cmap=BLUES, vmin=scale[0], vmax=scale[1], aspect="auto")

@@ -1,9 +1,7 @@
 """The bench measures what it says, at a size at which every part takes seconds."""
 
-import os
 import re
 import sys
-from pathlib import Path
 
 import nbformat
 import pandas as pd

@@ -1,13 +1,13 @@
 """Every figure is drawn from a table, says what it shows, and comes out the same twice."""
 
 from dataclasses import asdict
-from itertools import combinations
 
 import matplotlib
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from helpers import chance_lines, overlaps, text_of, texts
 from tarm import LADDER, cost_figures, figures, gallery, table
 from tarm.drawing import CHANCE, spread
 from tarm.evaluation import DECODINGS, PROBLEMS, Score
@@ -47,11 +47,6 @@ def five_seeds():
 @pytest.fixture(scope="module")
 def placement():
     return compute_placement(budget=12, task="copy", width=16, heads=2, dropout=0.0, context=24, batch=4, length=4)
-
-
-def text_of(figure):
-    """Everything written in a figure, in one line."""
-    return " ".join(" ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text)).split())
 
 
 # 7 rungs times 3 tasks; 2 metrics; 4 characters of a sum of 3 digits; evaluations at steps 2 and 4
@@ -142,27 +137,6 @@ def test_a_run_that_had_learned_is_shown_where_it_ended():
 
 
 # What is written stays clear of itself, of the lines of chance, and of the figure's edge.
-
-
-def chance_lines(artist):
-    return [line for line in artist.findobj(matplotlib.lines.Line2D) if line.get_color() == CHANCE["color"]]
-
-
-def texts(figure):
-    """{text: its box in pixels} of everything written in a figure; where a text stands twice, (text, n)."""
-    figure.draw_without_rendering()
-    drawn = [text for text in figure.findobj(matplotlib.text.Text) if text.get_visible() and text.get_text().strip()]
-    return {(text.get_text(), n): text.get_window_extent() for n, text in enumerate(drawn)}
-
-
-def overlaps(figure):
-    boxes, lines = texts(figure), [(line.get_transform().transform_path(line.get_path())) for line in chance_lines(figure)]
-    pairs = [(a, b) for (a, one), (b, two) in combinations(boxes.items(), 2)
-             if min(one.x1, two.x1) - max(one.x0, two.x0) > 1 and min(one.y1, two.y1) - max(one.y0, two.y0) > 1]
-    crossed = [text for text, box in boxes.items() for line in lines if line.intersects_bbox(box, filled=False)]
-    outside = [text for text, box in boxes.items()
-               if not (box.x0 > -1 and box.y0 > -1 and box.x1 < figure.bbox.x1 + 1 and box.y1 < figure.bbox.y1 + 1)]
-    return pairs, crossed, outside
 
 
 @pytest.mark.parametrize("stem", gallery.RESULTS)

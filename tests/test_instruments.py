@@ -3,22 +3,13 @@
 import pytest
 import torch
 
+from helpers import identity
 from tarm import LADDER, TASKS, build, instruments
 
 
 def small(rung, **fields):
     """A rung of 12 passes at width 16, in float64."""
     return build(rung, **{"width": 16, "heads": 2, "budget": 12, "context": 16, "dropout": 0.0} | fields).double()
-
-
-@torch.no_grad()
-def identity(model):
-    """Silence attention and MLP, so that the pre-norm block returns what it reads."""
-    for block in model.block:
-        for layer in (block.attention.out, block.mlp["out"]):
-            torch.nn.init.zeros_(layer.weight)
-            torch.nn.init.zeros_(layer.bias)
-    return model
 
 
 def copy_batch(n=4):

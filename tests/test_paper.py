@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from test_figures import overlaps, text_of
-from test_verdict import record
+from helpers import overlaps, published_record, text_of
 from tarm import LADDER, gallery, paper, paper_figures
 from tarm.__main__ import main
 from tarm.reported import numbers, runs_of
@@ -19,12 +18,12 @@ SMALL = {run.rung: run for run in runs_of("compute", width=192, budget=24)}
 
 
 def made(run, right, seed=0, **fields):
-    """`test_verdict.record` at the published evaluations of the run's study, with a ledger: per step as many passes as the
+    """`helpers.published_record` at the published evaluations of the run's study, with a ledger: per step as many passes as the
     budget, half of them trained, and a PFLOP."""
     every = 250 if run.training_steps == 5000 else 200
     steps = range(every, run.training_steps + 1, every)
-    one = record(run, [right * step // run.training_steps for step in steps], steps, seed=seed, **fields)
-    others = [record(run, [right] * len(steps), steps, length, seed=seed, **fields) for length in (20, 30)]
+    one = published_record(run, [right * step // run.training_steps for step in steps], steps, seed=seed, **fields)
+    others = [published_record(run, [right] * len(steps), steps, length, seed=seed, **fields) for length in (20, 30)]
     ledger = {"executed_passes": run.budget, "backward_passes": run.budget / 2, "training_flop": 1e15 * run.training_steps}
     return one | {"evaluations": one["evaluations"] + [e for other in others for e in other["evaluations"]],
                   "ledger": ledger, "losses": [1.0] * run.training_steps}

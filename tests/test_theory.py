@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from helpers import identity
 from tarm import TASKS, build, instruments, theory
-from tests.test_instruments import identity
 
 
 @pytest.mark.parametrize("L", [1, 2, 4, 6])

@@ -5,7 +5,6 @@ import contextlib
 import pytest
 import torch
 
-from tarm import LADDER
 from tarm.checkpoint import Keeper
 from tarm.evaluation import evaluate, evaluation_problems
 from tarm.runs import Run, Schedule

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from helpers import identity
 from tarm import TASKS, build, theory
 from tarm.truncation import block_gradient, lens_accuracy, residuals, truncation
-from tests.test_instruments import identity
 
 SMALL = {"width": 16, "heads": 2, "budget": 12, "context": 16, "dropout": 0.0}
 

@@ -1,13 +1,12 @@
 """Published numbers beside invented runs: the rule by hand, what is read, and the committed table."""
 
-from dataclasses import asdict, replace
 from math import isnan, sqrt
 
 import pytest
 
+from helpers import published_record
 from tarm import verdict
 from tarm.cells import arithmetic, cell, cells
-from tarm.evaluation import DECODINGS, PROBLEMS, Score
 from tarm.reported import GROUPS, numbers
 from tarm.statistics import prediction_interval
 from tarm.store import COMMITTED, Store
@@ -18,15 +17,6 @@ NUMBERS = numbers()
 
 def number(group, rung, column):
     return next(n for n in NUMBERS if (n.group, n.rung, n.column) == (group, rung, column))
-
-
-def record(run, right, steps, length=10, seed=0, **fields):
-    """A record of a run of the paper: of 100 problems, the first character of each answer is right in right[i] at steps[i],
-    sampled and seen; in 1 more, greedy and unseen; the other 10 characters of a sum always are."""
-    run = replace(run, seed=seed, **fields)
-    scores = [Score(step, length, problems, decoding, 100, [k + (problems == "unseen")] + [100] * 10, 0)._asdict()
-              for step, k in zip(steps, right) for problems in PROBLEMS for decoding in DECODINGS]
-    return {"run": run.hash, "configuration": asdict(run), "evaluations": scores}
 
 
 # The rule.
@@ -70,15 +60,15 @@ def test_a_number_is_named_once():
     ({"norm": "post"}, False), ({"dropout": 0.0}, False), ({"width": 384}, False), ({"eps": 1e-16}, False)])
 def test_precision_and_the_masks_stream_make_no_other_cell_and_all_else_does(change, counts):
     run, = number("first 192", "ar_trm", "L = 10").runs
-    assert (run in cells([record(run, [50], [4000], **change)])) is counts
+    assert (run in cells([published_record(run, [50], [4000], **change)])) is counts
 
 
 def test_of_one_cell_the_arithmetic_with_the_most_seeds_is_taken_whole():
     run, = number("first 192", "dense", "L = 10").runs
-    few = [record(run, [50], [4000], seed=seed) for seed in (0, 1)]
-    many = [record(run, [50], [4000], seed=seed, precision="bf16") for seed in (3, 2)]
+    few = [published_record(run, [50], [4000], seed=seed) for seed in (0, 1)]
+    many = [published_record(run, [50], [4000], seed=seed, precision="bf16") for seed in (3, 2)]
     assert list(cells(many + few)[run]) == [0, 1] and arithmetic(cells(many + few)[run]) == "float32"  # a draw: as published
-    more = many + [record(run, [50], [4000], seed=0, precision="bf16")]
+    more = many + [published_record(run, [50], [4000], seed=0, precision="bf16")]
     assert list(cells(few + more)[run]) == [0, 2, 3] and arithmetic(cells(few + more)[run]) == "bf16"
 
 
@@ -88,7 +78,7 @@ def test_of_one_cell_the_arithmetic_with_the_most_seeds_is_taken_whole():
 def test_a_first_character_is_the_mean_of_three_evaluations():
     """Sampled and seen (50 + 60 + 70) / 3, greedy and unseen one more; at step 200 there is another value, which isn't read."""
     run, = number("first 192", "universal", "L = 10").runs
-    table = verdict.compare([record(run, [1, 50, 60, 70], [200, 3600, 3800, 4000])])
+    table = verdict.compare([published_record(run, [1, 50, 60, 70], [200, 3600, 3800, 4000])])
     row, = table[(table["seeds"] > 0) & (table["column"] == "L = 10")].itertuples()
     assert (row.group, row.rung, row.ours, row.careful, row.seeds) == ("first 192", "universal", [60.0], 61.0, 1)
     assert (row.verdict, row.arithmetic, row.published) == ("seen 1 time", "float32", 99.3)
@@ -96,7 +86,7 @@ def test_a_first_character_is_the_mean_of_three_evaluations():
 
 def test_a_run_that_lacks_an_evaluation_is_counted_aside():
     run, = number("first 192", "universal", "L = 10").runs
-    table = verdict.compare([record(run, [50, 60], [3600, 3800])])
+    table = verdict.compare([published_record(run, [50, 60], [3600, 3800])])
     assert table["seeds"].sum() == 0 and table["verdict"].unique().tolist() == ["not run"]
     assert table[table["without"] > 0]["column"].tolist() == ["L = 10", "L = 20", "L = 30"]
 
@@ -104,7 +94,7 @@ def test_a_run_that_lacks_an_evaluation_is_counted_aside():
 def test_bars_and_quarters_come_from_the_last_evaluation():
     """Of 11 characters 10 are right and the first in 34 of 100: (10 + 0.34) / 11 = 94 %; Q1 is the first two (11 // 4)."""
     run, = number("characters", "dense", "addition").runs
-    table = verdict.compare([record(run, [0, 34], [4750, 5000], seed=seed) for seed in range(3)])
+    table = verdict.compare([published_record(run, [0, 34], [4750, 5000], seed=seed) for seed in range(3)])
     found = table[table["seeds"] == 3].set_index(["group", "column"])
     assert found.loc[("characters", "addition"), "mean"] == pytest.approx(94)
     assert found.loc[("quarters", "Q1"), "mean"] == pytest.approx(67)
@@ -115,9 +105,9 @@ def test_bars_and_quarters_come_from_the_last_evaluation():
 def test_the_structure_is_read_from_the_higher_and_the_lower_of_two_runs():
     five, ten = number("structure", "dual_nested_ut", "H = 1, L = 1, higher").runs
     assert (five.length, ten.length) == (5, 10)
-    alone = verdict.compare([record(five, [12], [2000])])
+    alone = verdict.compare([published_record(five, [12], [2000])])
     assert alone["seeds"].sum() == 0  # one of the two says nothing yet
-    table = verdict.compare([record(five, [12], [2000]), record(ten, [23], [2000])])
+    table = verdict.compare([published_record(five, [12], [2000]), published_record(ten, [23], [2000])])
     found = table[table["seeds"] == 1].set_index("column")["mean"]
     assert found.to_dict() == pytest.approx({"H = 1, L = 1, higher": 100 * 10.23 / 11, "H = 1, L = 1, lower": 100 * 10.12 / 11})
 
@@ -135,7 +125,7 @@ def test_columns_share_what_they_have_in_common(columns, text):
 def test_the_readme_shows_what_was_run_and_counts_the_rest(tmp_path):
     run, = number("first 192", "universal", "L = 10").runs
     (tmp_path / "README.md").write_text(f"before\n{verdict.BEGIN}\nold\n{verdict.END}\nafter\n")
-    table = verdict.write([record(run, [50, 60, 70], [3600, 3800, 4000], precision="bf16")], tmp_path)
+    verdict.write([published_record(run, [50, 60, 70], [3600, 3800, 4000], precision="bf16")], tmp_path)
     readme, page = (tmp_path / "README.md").read_text(), (tmp_path / "figures" / "verdict.md").read_text()
     row = ("| UT | L = 10 / 20 / 30 | 99.3 / 71.7 / 64.7 | 60.0 / – / – | – | 61.0 / – / – | "
            "1 / 0 (1 more without a value) / 0 (1 more without a value) | bf16 / – / – | seen 1 time / not run / not run |")
