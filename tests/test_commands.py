@@ -474,6 +474,8 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):
     ("train --profile smoke --rung dense --task copy --save-every 0", "--save-every: '0'"),
     ("sweep --profile smoke --rung dense --minutes 0 --dry-run", "--minutes: '0'"),
     ("sweep --profile smoke --rung dense --save-every nan", "--save-every: 'nan'"),
+    ("sweep --profile smoke --rung dense --dry-run --threads 0", "threads=0"),
+    ("figures --profile paper --seeds x", "'x'"),
     ("figures --profile smoke --minutes soon", "--minutes: 'soon'"),
     ("train --rung dense", "--task"),
     ("notebooks --parameter profil=smoke", "has a parameter profil:"),

@@ -9,7 +9,8 @@ from tarm import LADDER, Architecture, cause, gain
 from tarm.statistics import share_interval
 from tarm.studies import ALL, CURED, SLOWER, jobs
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PROJECT = Path(__file__).parent.parent
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("rung", LADDER)
@@ -21,7 +22,7 @@ def test_the_ladder_table_holds_the_parameters_of_the_published_size(rung):
 def test_its_links_lead_somewhere():
     links = re.findall(r"\]\((?!http)([^)]+)\)", README)
     assert len(links) > 5
-    assert [link for link in links if not (Path(__file__).parent.parent / link).exists()] == []
+    assert [link for link in links if not (PROJECT / link).exists()] == []
 
 
 def test_what_the_negative_result_depends_on_is_counted_from_the_records(committed):
@@ -74,3 +75,9 @@ def test_it_says_that_nothing_was_run_as_long_as_the_table_does():
     row, = re.findall(r"^\| all \|(.*)\|$", README, re.MULTILINE)
     *_, not_run, numbers = map(int, row.split("|"))
     assert ("None has been run yet" in README.replace("\n", " ")) == (not_run == numbers)
+
+
+def test_one_version_is_named_everywhere():
+    named = [re.search(rf'^{key} *[=:] *"?([\d.]+)"?$', (PROJECT / name).read_text(encoding="utf-8"), re.MULTILINE)[1]
+             for name, key in (("pyproject.toml", "version"), ("CITATION.cff", "version"), ("tarm/__init__.py", "__version__"))]
+    assert len(set(named)) == 1

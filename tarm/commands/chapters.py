@@ -11,12 +11,13 @@ from .training import train_and_report
 
 
 def command_figures(arguments):
+    seeds = seed_list(arguments.seeds)
     if arguments.profile == "paper" and not arguments.fresh:
         draw_from_records(arguments)
         return
     from .. import notebooks  # papermill is an extra
 
-    store, left = train_and_report(jobs(arguments.profile, "main", seed_list(arguments.seeds)), arguments)
+    store, left = train_and_report(jobs(arguments.profile, "main", seeds), arguments)
     if left:
         raise RuntimeError(f"{left} runs are not finished, so nothing is drawn: the same command goes on from there")
     run_notebooks(notebooks, arguments, store)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from .. import table
-from ..architecture import choose
+from ..architecture import at_least, choose
 from ..estimate import decoding_rate, evaluation_flop, seconds_per_step
 from ..profiles import PROFILES
 from ..runs import Run
@@ -76,7 +76,7 @@ def command_sweep(arguments):
 def list_with_estimate(these, arguments):
     """Say what a sweep would train, and how long that takes going by a few steps of each kind."""
     store, device = Store(arguments.store), choose_device(arguments.device)
-    torch.set_num_threads(arguments.threads or 1)
+    torch.set_num_threads(at_least(1, "threads", 1 if arguments.threads is None else arguments.threads))
     measured, total = {}, 0.0
     for job in these:
         if store.has(*job):
