@@ -21,6 +21,7 @@ AXES = {
 }
 
 TUNED = ("norm", "scale", "learning rate")  # what `tarm.studies.tuning` chooses for each model
+KEYS = ["model", "passes", *TUNED, "seed"]  # a run, in tables of runs
 
 
 def wiring(run):
@@ -42,14 +43,18 @@ def trajectories(records, runs, name=label):
 
     One row per run and evaluation: model (`name` of the run), rung, passes (nominal), norm, scale, learning rate, seed, step,
     accuracy (of characters), and for each of AXES what had been spent by then (a mean over the run's training steps, times the steps).
+    A run that diverged ends with an accuracy of 0.
     """
     rows = []
     for record in records:
         if record["run"] not in runs:
             continue
         run, ledger, found = run_from(record["configuration"]), record["ledger"], scores(record)
-        for step in sorted({score.step for score in found}):
-            accuracy = character_accuracy([score for score in found if score.step == step], run.length)
+        accuracies = {step: character_accuracy([score for score in found if score.step == step], run.length)
+                      for step in sorted({score.step for score in found})}
+        if record.get("diverged_at"):
+            accuracies[run.training_steps] = 0.0
+        for step, accuracy in accuracies.items():
             spent = {axis: step * cost(ledger, len(record["losses"])) for axis, cost in AXES.items()}
             rows.append({"model": name(run), "rung": run.rung, "passes": run.budget, "norm": run.norm, "scale": run.scale,
                          "learning rate": run.learning_rate, "seed": run.seed, "step": step, "accuracy": accuracy} | spent)
@@ -79,23 +84,27 @@ def at_other_depths(records, runs):
 
 def at_the_end(trajectories):
     """Each run's last evaluation."""
-    last = trajectories.groupby(["model", "passes", *TUNED, "seed"])["step"].transform("max")
+    last = trajectories.groupby(KEYS)["step"].transform("max")
     return trajectories[trajectories["step"] == last]
 
 
 def best(ends, settings):
-    """Which values of `settings` (some of TUNED) end highest, summed over seeds, for each model and number of passes; the first
-    of equals. ends: of `at_the_end`. -> DataFrame: model, passes, the settings."""
-    cells = ends.groupby(["model", "passes", *settings], sort=False)["accuracy"].sum()
-    return cells.loc[cells.groupby(["model", "passes"], sort=False).idxmax()].reset_index().drop(columns="accuracy")
+    """Which values of `settings` (some of TUNED) end highest, in the mean over seeds, for each model and number of passes; of equals
+    the first in order of letters and numbers. ends: of `at_the_end`. -> DataFrame: model, passes, the settings. Raises ValueError where some were tried with more
+    seeds than others."""
+    cells = ends.groupby(["model", "passes", *settings])["accuracy"]
+    if cells.size().nunique() > 1:
+        raise ValueError(f"settings were tried {cells.size().min()} to {cells.size().max()} times each: give each the same number of seeds")
+    means = cells.mean().round(9)  # so that equals are equal
+    return means.loc[means.groupby(["model", "passes"]).idxmax()].reset_index().drop(columns="accuracy")
 
 
 def until(trajectories, threshold):
-    """What each run had spent when its accuracy first reached `threshold`: model, rung, passes, seed, accuracy (at the end),
+    """What each run had spent when its accuracy first reached `threshold`: rung, KEYS, accuracy (at the end),
     reached (did it?) and a column for each of AXES, nan where it did not."""
-    first = trajectories[trajectories["accuracy"] >= threshold].groupby(["model", "passes", "seed"], sort=False).first()
-    ends = at_the_end(trajectories)[["model", "rung", "passes", "seed", "accuracy"]]
-    found = ends.merge(first[list(AXES)].reset_index(), how="left", on=["model", "passes", "seed"])
+    first = trajectories[trajectories["accuracy"] >= threshold].groupby(KEYS, sort=False).first()
+    ends = at_the_end(trajectories)[["rung", *KEYS, "accuracy"]]
+    found = ends.merge(first[list(AXES)].reset_index(), how="left", on=KEYS)
     return found.assign(reached=found["training steps"].notna())
 
 

@@ -29,15 +29,16 @@ def measured(model, tokens, targets):
 
 def expected(run):
     """What the linear recurrence says: expected_growth of y in the last cycle (nan where there is only one), and expected_share of
-    the gradient in the window (nan where the window ends within a cycle, or more than the last y is read)."""
+    the gradient in the window (nan where the window ends within a cycle, or more than the last y is read); both nan for another start, injection or sum."""
     size, start = (1.0 if unit else published for unit, published in zip(SCALES[run.scale], (INITIAL_STD * 2**0.5, INITIAL_STD)))
     of = run.steps * run.outer
-    growth = theory.size(run.inner, of, size, start) / theory.size(run.inner, of - 1, size, start) if run.norm == "pre" else 1.0
+    growth = theory.size_of_y(run.inner, of, size, start) / theory.size_of_y(run.inner, of - 1, size, start) if run.norm == "pre" else 1.0
     cycles = {"cycle": 1, "step": run.outer, "all": of}.get(run.window)
     if cycles is None and int(run.window) % (run.inner + 1) == 0:
         cycles = int(run.window) // (run.inner + 1)
-    known = cycles is not None and not run.reads_every_step and run.sum == "sum"
-    return {"expected_growth": growth if of > 1 else float("nan"),
+    plain = run.sum == "sum" and run.start == "y_init" and run.injection == "z"
+    known = plain and cycles is not None and not run.reads_every_step
+    return {"expected_growth": growth if plain and of > 1 else float("nan"),
             "expected_share": theory.share(run.inner, of, cycles, run.norm, size) if known else float("nan")}
 
 

@@ -155,7 +155,7 @@ def shares(panels, alt):
     parts, left, width, height = [], 58, 480, 70
     for r, (title, found, window, colour, log) in enumerate(panels):
         top, cell = 26 + 108 * r, min(36, (width - left - 6) / len(found))
-        full = 1 if log else next(limit for limit in (0.25, 0.5, 1) if max(found) <= limit)
+        full = 1 if log else next((limit for limit in (0.25, 0.5) if max(found) <= limit), 1)
 
         def high(share):
             return height * (1 - math.log(max(share, LEAST)) / math.log(LEAST) if log else share / full)
@@ -166,6 +166,6 @@ def shares(panels, alt):
             parts += [f"<path d='M{left} {y:.4g}H{width - 6}' stroke='#dddddd'/>",
                       words(left - 6, y + 4, f"{share:g}", 12, "#666666", "end")]
         for k, share in enumerate(found):
-            length, fill = max(2, high(share)), colour if k >= len(found) - window else "#ffffff"
+            length, fill = max(2 if log else 0, high(share)), colour if k >= len(found) - window else "#ffffff"
             parts.append(box(left + cell * k + 1, top + height - length, cell - 2, length, fill, colour))
     return svg(width, 108 * len(panels) + 4, parts, alt)

@@ -35,7 +35,7 @@ def growth(L, norm="pre", size=1.0):
     return float(np.abs(np.linalg.eigvals(cycle(L, norm, size)[0])).max())
 
 
-def size(L, cycles, x=2**0.5, start=1.0):
+def size_of_y(L, cycles, x=2**0.5, start=1.0):
     """The size (RMS) of y after so many cycles without a norm, when x, y_init and z_init (of the sizes x, start and start) have
     nothing to do with each other, so that squares add up: y = ((M^K)_11 - 1) x + (M^K)_11 y_init + (M^K)_12 z_init."""
     of_y, of_z = np.linalg.matrix_power(cycle(L)[0], cycles)[0]

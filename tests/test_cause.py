@@ -85,6 +85,8 @@ def test_what_it_expects_of_the_growth():
     assert expected(run)["expected_growth"] == pytest.approx(((2 * 100 + 121 + 16) / (2 * 4 + 9 + 1)) ** 0.5)
     assert isnan(expected(Run(rung="ar_trm", task="copy", budget=3, outer=1))["expected_growth"])
     assert expected(Run(rung="ar_trm", task="copy", norm="post"))["expected_growth"] == 1
+    assert all(isnan(value) for change in ({"sum": "mean"}, {"start": "x"}, {"injection": "both"})
+               for value in expected(Run(rung="ar_trm", task="copy", **change)).values())
 
 
 def test_the_mechanism_is_one_row_per_change_and_seed():

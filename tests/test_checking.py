@@ -126,6 +126,6 @@ def test_the_command_says_a_line_each_and_ends_with_1_where_one_differs(store, t
 
 
 def test_committed_records_come_out_again(committed):
-    """One per precision here: `python -m tarm check-records` takes any others."""
+    """Two in float32 and one in bf16: `python -m tarm check-records` takes any others."""
     for record in selection(committed)[:2] + [Store(COMMITTED).load("60a4c132f200")]:
         assert check(record, 2).agrees, str(check(record, 2))

@@ -153,7 +153,7 @@ def test_importing_with_a_file_that_fails_is_a_value_error(tmp_path):
     assert done.returncode == 0 and done.stdout.startswith("caught plugin ") and "nowhere.py does not exist" in done.stdout
 
 
-def test_plugins_are_part_of_what_a_notebook_depends_on(tmp_path, monkeypatch):
+def test_plugins_records_and_models_are_part_of_what_a_notebook_depends_on(tmp_path, monkeypatch):
     files = [tmp_path / "one.py", tmp_path / "two.py"]
     monkeypatch.setenv("TARM_PLUGINS", os.pathsep.join(map(str, files)))
     assert plugin_files() == files
@@ -161,7 +161,10 @@ def test_plugins_are_part_of_what_a_notebook_depends_on(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "ProcessPoolExecutor", lambda *_: seen.append("started") or ThreadPoolExecutor(1))
     monkeypatch.setattr(notebooks, "run_notebook", lambda path, parameters, folder, files: seen.extend(files))
     list(notebooks.run_all("smoke", "cpu", Store(tmp_path), ["00"]))
-    assert set(files) < set(seen)
+    paths = set(map(str, seen))
+    assert set(map(str, files)) < paths and all(Path(path).is_file() for path in paths - {"started", *map(str, files)})
+    for part in "figures/data/records/", "notebooks/adder/weights/", "notebooks/halter/records/", "tarm/ladder/":
+        assert any(part in Path(path).as_posix() for path in paths)
 
 
 def test_a_taken_key_and_a_missing_file_are_refused(folder, monkeypatch, capsys):

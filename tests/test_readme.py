@@ -71,6 +71,15 @@ def test_what_is_said_of_gains_is_counted_from_the_records(committed):
     assert f"more than {best:.0%}".replace("%", " %") in README
 
 
+def test_what_is_said_of_the_tuning_runs_is_counted_from_the_records(committed):
+    """With three passes at 0.003: the flat models with one block, and Dense."""
+    runs = {job.run.hash for job in jobs("cpu", "tune_rate", (1000, 1001), budget=[3], learning_rate=[0.003])}
+    ends = gain.at_the_end(gain.trajectories(committed, runs)).set_index("model")["accuracy"]
+    tied, dense = ends[["Iterative", "Iterative Step", "UT"]], ends["Dense"]
+    assert f"one tied block got {tied.min():.0%} to {tied.max():.0%} with three passes, three blocks {dense.min():.0%} and {dense.max():.0%}.".replace(
+        "% to", " to").replace("% and", " and").replace("% with", " % with").replace("%.", " %.") in " ".join(README.split())
+
+
 def test_it_says_that_nothing_was_run_as_long_as_the_table_does():
     row, = re.findall(r"^\| all \|(.*)\|$", README, re.MULTILINE)
     *_, not_run, numbers = map(int, row.split("|"))

@@ -71,8 +71,8 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL of a process group is POSIX's")
 def test_killed_at_seeded_moments_it_ends_the_same(tmp_path, undisturbed):
-    """Each life is killed some saves and a moment after it has made progress, first with all of its processes, then by itself, so
-    that its workers have to notice; the last one finishes."""
+    """Each life is killed some saves and a moment after it has made progress, first by itself, so that its workers have to notice,
+    then with all of its processes; the last one finishes."""
     store, chance = tmp_path / "store", random.Random(2)
     killed, ended = 0, False
     while killed < 2 and not ended:
@@ -84,9 +84,9 @@ def test_killed_at_seeded_moments_it_ends_the_same(tmp_path, undisturbed):
         time.sleep(chance.uniform(0, 0.05))
         ended = sweep.poll() is not None
         if not ended:
-            (os.kill if killed else os.killpg)(sweep.pid, signal.SIGKILL)
+            (os.killpg if killed else os.kill)(sweep.pid, signal.SIGKILL)
             killed += 1
-        sweep.communicate()  # ends when nobody has the other end of the pipe any more
+        sweep.communicate(timeout=60)  # ends when nobody has the other end of the pipe any more
     assert killed, "it finished before it could be killed even once"
     out, _ = start(tmp_path, store, 2).communicate()
     assert "trained" in out

@@ -88,7 +88,7 @@ def test_the_size_of_y_is_what_three_directions_give(L, cycles):
         for _ in range(L):
             z = x + y + z
         y = y + z
-    assert theory.size(L, cycles, 3.0, 0.5) == pytest.approx(y.norm().item())
+    assert theory.size_of_y(L, cycles, 3.0, 0.5) == pytest.approx(y.norm().item())
 
 
 @pytest.mark.parametrize("arguments, message", [((0,), "L=0"), ((2, "none"), "norm='none'")])

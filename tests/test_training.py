@@ -5,6 +5,7 @@ import contextlib
 import pytest
 import torch
 
+from tarm import LADDER
 from tarm.checkpoint import Keeper
 from tarm.evaluation import evaluate, evaluation_problems
 from tarm.runs import Run, Schedule
@@ -32,10 +33,9 @@ def bytes_kept(run, recompute):
     return sum(kept.values())
 
 
-@pytest.mark.parametrize("rung, stream", [("dense", "bits"), ("universal", "torch"), ("dual_nested_ut", "bits"), ("ar_trm", "torch")])
+@pytest.mark.parametrize("rung, stream", zip(LADDER, ["torch", "bits"] * 4))
 def test_recomputing_changes_no_number(rung, stream):
-    """Losses, scores, weights and passes counted, bit by bit, dropout of both kinds included: with several blocks and with one,
-    where halting ends the loop, and where some passes have no gradient."""
+    """Losses, scores, weights and passes counted, bit by bit, dropout of both kinds included."""
     run = run_of(rung, dropout_stream=stream)
     plain, again = (train(run, Schedule(5, (3,), problems=4), recompute=recompute) for recompute in (False, True))
     assert plain.losses == again.losses and plain.scores == again.scores

@@ -17,9 +17,9 @@ ONE_CYCLE = {"budget": 3, "outer": 1}  # N = H = 1, in which nothing is cut
 FEWEST = {"Dual UT": {"budget": 4}} | dict.fromkeys(("Dual Nested UT", "AR-TRM", "AR-TRM, window all"), ONE_CYCLE)
 
 
-def listed_small(variants, seed):
+def listed_small(variants, seed, recipe=RECIPE):
     setting = PROFILES["cpu"]["addition"]
-    return listed(variants, setting.schedule, **setting.fields | RECIPE | {"task": "addition", "seed": seed})
+    return listed(variants, setting.schedule, **setting.fields | recipe | {"task": "addition", "seed": seed})
 
 
 # What was chosen, by `tarm.gain.best` of the committed records (tests/test_tuning.py).
@@ -42,3 +42,10 @@ def tune_rate(profile, seed):
     """Which learning rate suits each model with its norm and scale, at each depth."""
     return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": rate}
                          for model in MODELS for depth in depths(model) for rate in RATES], seed)
+
+
+def bare_rate(profile, seed):
+    """The lower two rates without warm-up, decay and clipping, for the models whose form is the published one, with their fewest
+    passes and with 12: what of a gain is the rate's, and what the rest of the recipe's."""
+    return listed_small([MODELS[model] | depth | {"learning_rate": rate} for model in MODELS if not FORM[model]
+                         for depth in depths(model)[:3:2] for rate in RATES[:2]], seed, recipe={})
