@@ -33,7 +33,7 @@ def bytes_kept(run, recompute):
     return sum(kept.values())
 
 
-@pytest.mark.parametrize("rung, stream", zip(LADDER, ["torch", "bits"] * 4))
+@pytest.mark.parametrize("rung, stream", list(zip(LADDER, ["torch", "bits"] * 4)))
 def test_recomputing_changes_no_number(rung, stream):
     """Losses, scores, weights and passes counted, bit by bit, dropout of both kinds included."""
     run = run_of(rung, dropout_stream=stream)
