@@ -90,8 +90,10 @@ def at_the_end(trajectories):
 
 def best(ends, settings):
     """Which values of `settings` (some of TUNED) end highest, in the mean over seeds, for each model and number of passes; of equals
-    the first in order of letters and numbers. ends: of `at_the_end`. -> DataFrame: model, passes, the settings. Raises ValueError where some were tried with more
-    seeds than others."""
+    the first in order of letters and numbers. ends: of `at_the_end`. -> DataFrame: model, passes, the settings.
+
+    Raises ValueError where some were tried with more seeds than others.
+    """
     cells = ends.groupby(["model", "passes", *settings])["accuracy"]
     if cells.size().nunique() > 1:
         raise ValueError(f"settings were tried {cells.size().min()} to {cells.size().max()} times each: give each the same number of seeds")

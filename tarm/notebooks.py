@@ -18,7 +18,6 @@ from .store import COMMITTED, PROJECT
 from .sweep import stop
 
 NOTEBOOKS = PROJECT / "notebooks"
-COMMITTED_MODELS = ("adder", "halter")  # stores beside the notebooks
 
 
 def numbered(folder=NOTEBOOKS):
@@ -95,9 +94,9 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
     if unknown := set(parameters or {}) - set().union(*known.values()):
         raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
                          f"there are {', '.join(sorted(set().union(*known.values())))}")
-    files = [*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"), *plugin_files()]
-    for folder in root, COMMITTED, *(NOTEBOOKS / name for name in COMMITTED_MODELS):
-        files += [*folder.glob("records/*.json"), *folder.glob("weights/*")]
+    files = [*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"), *plugin_files(),
+             *(path for folder in (root, COMMITTED) for path in folder.glob("records/*.json")),
+             *NOTEBOOKS.glob("*/records/*.json")]  # of the models that are committed with the notebooks
     with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(every)), multiprocessing.get_context("spawn")) as pool:
         running = [pool.submit(run_notebook, path, {name: value for name, value in given.items() if name in known[path]},
                                root / "notebooks" / profile, files) for path in every]

@@ -212,19 +212,17 @@ class Store:
     def complete(self, other, run_hash):
         """Take what a run that is here lacks and the other store has of the same training, its weights and evaluations with
         other numbers of steps; -> was there anything?"""
-        with self.lock(run_hash):  # a sweep may be about to write the same record
-            ours, theirs = self.load(run_hash), other.load(run_hash)
-            if ours["losses"] != theirs["losses"]:
-                return False
-            source, path = other.weights_path(run_hash), self.weights_path(run_hash)
-            lacks_weights = source.exists() and not path.exists()
-            if lacks_weights:
-                with written_whole(path) as part:
-                    shutil.copyfile(source, part)
-            missing = [one for one in theirs.get("other_steps", ()) if one["steps"] not in self.other_steps(ours)]
-            if missing:
-                self.add_other_steps(ours, missing)
-        self.clear(run_hash, finished=True)
+        ours, theirs = self.load(run_hash), other.load(run_hash)
+        if ours["losses"] != theirs["losses"]:
+            return False
+        source, path = other.weights_path(run_hash), self.weights_path(run_hash)
+        lacks_weights = source.exists() and not path.exists()
+        if lacks_weights:
+            with written_whole(path) as part:
+                shutil.copyfile(source, part)
+        missing = [one for one in theirs.get("other_steps", ()) if one["steps"] not in self.other_steps(ours)]
+        if missing:
+            self.add_other_steps(ours, missing)
         return lacks_weights or bool(missing)
 
     def remove(self, run_hash):

@@ -172,7 +172,7 @@ def test_a_frame_of_shares_has_bars_as_high_as_their_logarithms():
     assert frame.count("<text") == 4 and "1e-08" in frame and "aria-label='three bars'" in frame
 
 
-def test_or_as_high_as_themselves():
+def test_on_a_linear_scale_they_are_as_high_as_they_say():
     """On a linear scale of 70 that goes to the next of 0.25, 0.5 and 1."""
     frame = slides.shares([("one", [0.4, 0.2], 1, "#123456", False)], "two bars")
     assert [float(height) for height in re.findall(r"height='([\d.]+)' rx='2'", frame)] == [56, 28]
