@@ -115,8 +115,12 @@ def ranking(trajectories, threshold):
     median until the threshold, infinite where half of the runs or more never reached it), accuracy (mean at the end), place.
 
     Cells that are equally dear, those that never got there included, follow by their accuracy. Places count from 1.
+    Raises ValueError where a cell has runs of several settings, which are no repetitions of each other.
     """
     runs = until(trajectories, threshold)
+    for (model, passes), cell in runs.groupby(["model", "passes"]):
+        if several := {name: sorted(set(cell[name])) for name in TUNED if cell[name].nunique() > 1}:
+            raise ValueError(f"{model} with {passes} passes has runs with {several}: rank one setting of each cell, such as `best`")
     parts = []
     for axis in AXES:
         cells = runs.assign(spent=runs[axis].fillna(float("inf"))).groupby(["model", "rung", "passes"], sort=False).agg(

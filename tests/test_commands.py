@@ -486,6 +486,7 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):
     ("sweep --profile smoke --rung dense --minutes 0 --dry-run", "--minutes: '0'"),
     ("sweep --profile smoke --rung dense --save-every nan", "--save-every: 'nan'"),
     ("sweep --profile smoke --rung dense --dry-run --threads 0", "threads=0"),
+    ("sweep --profile smoke --rung dense --dry-run --jobs 0", "jobs=0"),
     ("figures --profile paper --seeds x", "'x'"),
     ("figures --profile smoke --minutes soon", "--minutes: 'soon'"),
     ("train --rung dense", "--task"),

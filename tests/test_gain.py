@@ -41,8 +41,11 @@ def test_runs_of_one_model_at_two_rates_are_two():
     """The one that gets there after two steps, and the one that never does."""
     runs = [Run(rung="dense", budget=6, learning_rate=rate, **FIELDS) for rate in (1e-3, 3e-3)]
     records = [record(runs[0], (8, 9), 6, 6), record(runs[1], (1, 2), 6, 6)]
-    found = gain.until(gain.trajectories(records, {run.hash for run in runs}), 0.7).set_index("learning rate")
+    both = gain.trajectories(records, {run.hash for run in runs})
+    found = gain.until(both, 0.7).set_index("learning rate")
     assert found["reached"].to_dict() == {1e-3: True, 3e-3: False} and found.loc[1e-3, "training steps"] == 2
+    with pytest.raises(ValueError, match=r"Dense with 6 passes has runs with \{'learning rate': \[0.001, 0.003\]\}"):
+        gain.ranking(both, 0.7)
 
 
 def test_a_trajectory_says_what_was_spent_by_each_evaluation(trajectories):

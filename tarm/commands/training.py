@@ -76,6 +76,7 @@ def command_sweep(arguments):
 def list_with_estimate(these, arguments):
     """Say what a sweep would train, and how long that takes going by a few steps of each kind."""
     store, device = Store(arguments.store), choose_device(arguments.device)
+    at_least(1, "jobs", 1 if arguments.jobs is None else arguments.jobs)
     torch.set_num_threads(at_least(1, "threads", 1 if arguments.threads is None else arguments.threads))
     measured, total = {}, 0.0
     for job in these:

@@ -13,6 +13,7 @@ VALIDATION = (1000, 1001)  # seeds, and so problems and fresh weights, on which 
 RECIPE = {"warmup": 40, "decay": "cosine", "clip": 1.0}  # of 800 training steps
 FORMS = [{}, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"}]
 RATES = (1e-3, 3e-3, 1e-2)
+LOWEST = 3e-4  # tried where the lowest of RATES did best
 MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": TRM | ALL}  # by `tarm.gain.wiring`
 ONE_CYCLE = {"budget": 3, "outer": 1}  # N = H = 1, in which nothing is cut
 FEWEST = {"Dual UT": {"budget": 4}} | dict.fromkeys(("Dual Nested UT", "AR-TRM", "AR-TRM, window all"), ONE_CYCLE)
@@ -25,6 +26,8 @@ def listed_small(variants, seed, recipe=RECIPE):
 
 # What was chosen, by `tarm.gain.best` of the committed records (tests/test_tuning.py): the published form, or the last of FORMS.
 FORM = dict.fromkeys(MODELS, {}) | dict.fromkeys(("Dual Nested UT", "AR-TRM"), FORMS[-1])
+
+RATE = {model: dict.fromkeys((3, 4, 6, 12, 24), 1e-3 if FORM[model] else 3e-3) for model in MODELS}
 
 
 def tune_form(profile, seed):
@@ -42,6 +45,18 @@ def tune_rate(profile, seed):
     """Which learning rate suits each model with its norm and scale, at each depth."""
     return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": rate}
                          for model in MODELS for depth in depths(model) for rate in RATES], seed)
+
+
+def tune_low(profile, seed):
+    """A rate of 0.0003 where the lowest of RATES did best."""
+    return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": LOWEST}
+                         for model in MODELS for depth in depths(model) if RATE[model][depth["budget"]] <= RATES[0]], seed)
+
+
+def tuned(profile, seed):
+    """Each model at each depth with what was chosen for it."""
+    return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": RATE[model][depth["budget"]]}
+                         for model in MODELS for depth in depths(model)], seed)
 
 
 def bare_rate(profile, seed):
