@@ -54,6 +54,28 @@ def by_passes(ends, panels, chance, note=""):
 
 
 @styled
+def model_by_model(ends, models, chance, note=""):
+    """The same with a panel per model, four a row: a ring for each run, and a line through their medians.
+
+    One row per run: model, rung, passes, accuracy. chance: a level, dashed.
+    """
+    rows = -(-len(models) // 4)
+    figure, axes = new(1.9 * rows + 0.7, rows, 4, note, sharex=True, sharey=True)
+    for i, (ax, model) in enumerate(zip(axes, models)):
+        here = ends[ends["model"] == model]
+        colour, _ = style_of(model, here["rung"].iloc[0])
+        ax.plot(here.groupby("passes")["accuracy"].median(), color=colour, linewidth=1.3)
+        ax.plot(here["passes"], here["accuracy"], "o", color=colour, markersize=4.5, markerfacecolor="none", clip_on=False)
+        ax.axhline(chance, **CHANCE)
+        passes_axis(ax, (3, 6, 12, 24))
+        percent(ax.yaxis, ylim=(0, 1.04), title=textwrap.fill(model, 14), xlabel="block passes" if i >= len(models) - 4 else "")
+        ax.set_ylabel("" if i % 4 else "characters right, %")
+    for ax in axes[len(models):]:
+        ax.remove()
+    return figure
+
+
+@styled
 def spending(runs, axes, order, note=""):
     """What each run had spent until it first got the threshold right, an axis a panel, a mark a run.
 

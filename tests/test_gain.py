@@ -121,6 +121,10 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     assert [list(line.get_ydata()) for line in right.lines[1:]] == [[0.9], [0.4]]
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["Dense"]
 
+    panel, = gain_figures.model_by_model(gain.at_the_end(trajectories), ["cured AR-TRM"], 0.1, "a note").axes
+    median, runs = panel.lines[:2]
+    assert list(median.get_ydata()) == pytest.approx([0.65]) and list(runs.get_ydata()) == [0.9, 0.4]
+
     order = ["Dense", "cured AR-TRM"]
     figure = gain_figures.spending(gain.until(trajectories, 0.5), gain.AXES, order, "a note")
     assert [ax.get_title().replace("\n", " ") for ax in figure.axes] == list(gain.AXES)
