@@ -101,6 +101,18 @@ def best(ends, settings):
     return means.loc[means.groupby(["model", "passes"]).idxmax()].reset_index().drop(columns="accuracy")
 
 
+def paired(ends, one, other):
+    """How far the cell `one`, (model, passes), ends above the cell `other` with each seed: a Series of differences of accuracy.
+
+    Raises ValueError where the two were not run with the same seeds.
+    """
+    first, second = (ends[(ends["model"] == model) & (ends["passes"] == passes)].set_index("seed")["accuracy"].sort_index()
+                     for model, passes in (one, other))
+    if list(first.index) != list(second.index) or not len(first):
+        raise ValueError(f"{one} has the seeds {list(first.index)}, {other} has {list(second.index)}: a pair needs both")
+    return first - second
+
+
 def until(trajectories, threshold):
     """What each run had spent when its accuracy first reached `threshold`: rung, KEYS, accuracy (at the end),
     reached (did it?) and a column for each of AXES, nan where it did not."""
@@ -195,6 +207,9 @@ TUNED_PREDICTIONS = (
                lambda t: all(t.mean(WHOLE, [n]) <= max(t.mean(flat, [n]) for flat in ("Iterative", "Iterative Step", "UT")) + 0.05 for n in DEEP)),
     Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.cheapest("training FLOP")["passes"] in FEW),
 )
+
+# Compared first, each model with the number of passes chosen for it; named before the runs.
+TUNED_CONTRASTS = ((WHOLE, "UT"), (WHOLE, "Dense"), ("Dual UT", "UT"), ("UT", "Dense"))
 
 
 def against_predictions(tables, predictions=PREDICTIONS):

@@ -102,6 +102,14 @@ def test_the_best_setting_of_a_cell_is_the_one_with_most_right_over_its_seeds():
         gain.best(ends, ["learning rate"])  # two norms at 1e-3
 
 
+def test_cells_are_compared_seed_by_seed():
+    cells = [("Dense", 3, 1, 0.9), ("Dense", 3, 0, 0.5), ("UT", 12, 0, 0.25), ("UT", 12, 1, 1.0), ("UT", 3, 0, 0.7)]
+    ends = pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"])
+    assert gain.paired(ends, ("Dense", 3), ("UT", 12)).to_dict() == pytest.approx({0: 0.25, 1: -0.1})
+    with pytest.raises(ValueError, match=r"\('UT', 3\) has the seeds \[0\], \('Dense', 3\) has \[0, 1\]"):
+        gain.paired(ends, ("UT", 3), ("Dense", 3))
+
+
 @pytest.fixture
 def depths():
     """The cured model of 6 passes, tried with 12 and 24; one of 12, tried with 6."""

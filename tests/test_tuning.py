@@ -1,5 +1,7 @@
 """What was tuned is what the committed records of the validation seeds say."""
 
+import pandas as pd
+
 from tarm import gain
 from tarm.studies import jobs, tuning
 
@@ -17,3 +19,13 @@ def test_norm_and_scale_are_those_that_ended_highest(committed):
     best = gain.best(ends(committed, "tune_form"), ["norm", "scale", "learning rate"]).set_index("model")[["norm", "scale"]]
     published = {"norm": "pre", "scale": "published"}
     assert best.to_dict("index") == {model: published | form for model, form in tuning.FORM.items()}
+
+
+def test_rates_and_depths_are_those_that_ended_highest(committed):
+    """Of three rates, and of the lower one besides where the lowest of them did best."""
+    found = pd.concat([ends(committed, "tune_rate"), ends(committed, "tune_low")])
+    best = gain.best(found, ["learning rate"])
+    assert {(row.model, row.passes): getattr(row, "_3") for row in best.itertuples()} == {
+        (model, depth["budget"]): tuning.RATE[model][depth["budget"]] for model in tuning.MODELS for depth in tuning.depths(model)}
+    at_best = found.merge(best).groupby(["model", "passes"])["accuracy"].mean().unstack()
+    assert at_best.idxmax(axis=1).to_dict() == tuning.DEPTH

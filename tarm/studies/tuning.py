@@ -24,10 +24,12 @@ def listed_small(variants, seed, recipe=RECIPE):
     return listed(variants, setting.schedule, **setting.fields | recipe | {"task": "addition", "seed": seed})
 
 
-# What was chosen, by `tarm.gain.best` of the committed records (tests/test_tuning.py): the published form, or the last of FORMS.
+# What was chosen, by `tarm.gain.best` of the committed records (tests/test_tuning.py): the published form, or the last of FORMS;
+# the rate at each number of passes; and the number of passes at which that did best.
 FORM = dict.fromkeys(MODELS, {}) | dict.fromkeys(("Dual Nested UT", "AR-TRM"), FORMS[-1])
-
 RATE = {model: dict.fromkeys((3, 4, 6, 12, 24), 1e-3 if FORM[model] else 3e-3) for model in MODELS}
+RATE["Iterative"][24] = RATE["Iterative Step"][24] = 1e-3
+DEPTH = {"Dense": 6, "Iterative": 3, "Iterative Step": 3, "UT": 6, "Dual UT": 24, "Dual Nested UT": 6, "AR-TRM": 6, "AR-TRM, window all": 12}
 
 
 def tune_form(profile, seed):
