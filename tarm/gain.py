@@ -10,7 +10,9 @@ import pandas as pd
 from .evaluation import Score, character_accuracy, latest_accuracy
 from .ladder import LADDER
 from .runs import run_from
+from .statistics import interval
 from .store import scores
+from .studies import jobs
 
 # what a training step costs on each axis, from a run's ledger
 AXES = {
@@ -82,6 +84,24 @@ def at_other_depths(records, runs):
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "accuracy"])
 
 
+def complete(records, study, seeds=range(10)):
+    """(seeds, runs): those of `seeds` with which every run of a study of the cpu profile is among the records, and these runs' hashes."""
+    recorded = {record["run"] for record in records}
+    found = {seed: runs for seed in seeds if (runs := {job.run.hash for job in jobs("cpu", study, (seed,))}) <= recorded}
+    return list(found), set().union(*found.values())
+
+
+def against_trained(depths):
+    """How a model run with another number of passes than it was trained with does beside one trained with that number, same seed.
+
+    depths: of `at_other_depths`. -> DataFrame by model, trained and passes: mean, min and max over seeds of the points by which the former is ahead.
+    """
+    own = depths[depths["trained"] == depths["passes"]].drop(columns="trained")
+    both = depths[depths["trained"] != depths["passes"]].merge(own, on=["model", "rung", "passes", "seed"], suffixes=("", "_own"))
+    both["ahead"] = 100 * (both["accuracy"] - both["accuracy_own"])
+    return both.groupby(["model", "trained", "passes"])["ahead"].agg(["mean", "min", "max"])
+
+
 def at_the_end(trajectories):
     """Each run's last evaluation."""
     last = trajectories.groupby(KEYS)["step"].transform("max")
@@ -113,6 +133,17 @@ def paired(ends, one, other):
     return first - second
 
 
+def contrasts(ends, depth, pairs):
+    """Pairs of models, each with its number of passes of `depth`, seed by seed: contrast (in words), ahead (with how many seeds), seeds,
+    and by how many points: mean, low, high (95 % Student-t interval)."""
+    rows = []
+    for one, other in pairs:
+        points = (100 * paired(ends, (one, depth[one]), (other, depth[other]))).tolist()
+        rows.append((f"{one} ({depth[one]}) − {other} ({depth[other]})", sum(point > 0 for point in points), len(points),
+                     sum(points) / len(points), *interval(points)))
+    return pd.DataFrame(rows, columns=["contrast", "ahead", "seeds", "mean", "low", "high"])
+
+
 def until(trajectories, threshold):
     """What each run had spent when its accuracy first reached `threshold`: rung, KEYS, accuracy (at the end),
     reached (did it?) and a column for each of AXES, nan where it did not."""
@@ -140,6 +171,13 @@ def ranking(trajectories, threshold):
         cells = cells.reset_index().sort_values(["spent", "accuracy"], ascending=[True, False], kind="stable")
         parts.append(cells.assign(axis=axis, place=range(1, len(cells) + 1)))
     return pd.concat(parts, ignore_index=True)
+
+
+def places(ranking, share):
+    """The places on each axis, a row per cell (model, passes, reached, runs) of which more than a share of the runs got to the threshold."""
+    came = ranking[ranking["reached"] > share * ranking["runs"]]
+    table = came.pivot(index=["model", "passes", "reached", "runs"], columns="axis", values="place")[list(AXES)]
+    return table.sort_values("training FLOP")
 
 
 THRESHOLD = 0.75  # of the characters: with it cells are ranked; chosen before the runs

@@ -9,6 +9,7 @@ import pytest
 from tarm import gain, gain_figures
 from tarm.evaluation import Score
 from tarm.runs import Run
+from tarm.studies import jobs
 
 FIELDS = {"task": "addition", "length": 3, "width": 16, "heads": 2, "context": 32, "training_steps": 4}
 
@@ -110,6 +111,30 @@ def test_cells_are_compared_seed_by_seed():
         gain.paired(ends, ("UT", 3), ("Dense", 3))
 
 
+def test_contrasts_are_in_points_each_model_at_its_own_depth():
+    """Ahead by 10, 20, 30, 40 and -50 points: 10 in the mean, the deviation 10 sqrt(10 * 1.25), t = 2.776 with four degrees of freedom."""
+    cells = [("Dense", 3, seed, end) for seed, end in enumerate((0.6, 0.7, 0.8, 0.9, 0.0))] + [("UT", 12, seed, 0.5) for seed in range(5)]
+    row, = gain.contrasts(pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"]), {"Dense": 3, "UT": 12}, [("Dense", "UT")]).itertuples()
+    assert (row.contrast, row.ahead, row.seeds) == ("Dense (3) − UT (12)", 4, 5)
+    half = 2.776 * ((0 + 100 + 400 + 900 + 3600) / 4) ** 0.5 / 5**0.5
+    assert (row.mean, row.low, row.high) == pytest.approx((10, 10 - half, 10 + half), abs=0.05)
+
+
+def test_a_study_is_complete_with_the_seeds_of_which_every_run_is_recorded():
+    first, second = ([job.run.hash for job in jobs("cpu", "tuned", (seed,))] for seed in (0, 3))
+    records = [{"run": run} for run in [*first, *second[1:]]]
+    assert gain.complete(records, "tuned") == ([0], set(first))
+    assert gain.complete(records + [{"run": second[0]}], "tuned") == ([0, 3], {*first, *second})
+    assert gain.complete([], "tuned") == ([], set())
+
+
+def test_the_places_leave_out_cells_of_which_too_few_got_there(trajectories):
+    """At 0.6 one of one run of Dense, one of two of the cured model."""
+    ranking = gain.ranking(trajectories, 0.6)
+    assert gain.places(ranking, 0)["training steps"].to_dict() == {("Dense", 6, 1, 1): 1, ("cured AR-TRM", 6, 1, 2): 2}
+    assert list(gain.places(ranking, 0.5).index) == [("Dense", 6, 1, 1)]
+
+
 @pytest.fixture
 def depths():
     """The cured model of 6 passes, tried with 12 and 24; one of 12, tried with 6."""
@@ -122,6 +147,13 @@ def test_other_depths_are_counted_in_passes_the_trained_one_among_them(depths):
     assert depths[["trained", "passes", "accuracy"]].values.tolist() == [
         [6, 6, 0.9], [6, 12, 0.5], [6, 24, 0.2], [12, 6, 0.1], [12, 12, 0.7]]
     assert set(depths["model"]) == {"cured AR-TRM"}
+
+
+def test_other_depths_are_held_against_models_trained_with_them(depths):
+    """Trained with 6 and run with 12: 50 %, trained with 12: 70 %. Trained with 12 and run with 6: 10 % beside 90 %. Nothing was trained with 24."""
+    found = gain.against_trained(depths)
+    assert found["mean"].to_dict() == pytest.approx({("cured AR-TRM", 6, 12): -20, ("cured AR-TRM", 12, 6): -80})
+    assert found["min"].tolist() == found["max"].tolist() == pytest.approx(found["mean"].tolist())
 
 
 def test_the_figures_show_what_the_tables_hold(trajectories, depths):
