@@ -10,7 +10,7 @@ import pandas as pd
 from .evaluation import Score, character_accuracy, latest_accuracy
 from .ladder import LADDER
 from .runs import run_from
-from .statistics import interval
+from .statistics import holm, interval, t_test
 from .store import scores
 from .studies import jobs
 
@@ -84,7 +84,7 @@ def at_other_depths(records, runs):
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "accuracy"])
 
 
-def complete(records, study, seeds=range(10)):
+def complete(records, study, seeds):
     """(seeds, runs): those of `seeds` with which every run of a study of the cpu profile is among the records, and these runs' hashes."""
     recorded = {record["run"] for record in records}
     found = {seed: runs for seed in seeds if (runs := {job.run.hash for job in jobs("cpu", study, (seed,))}) <= recorded}
@@ -124,24 +124,26 @@ def best(ends, settings):
 def paired(ends, one, other):
     """How far the cell `one`, (model, passes), ends above the cell `other` with each seed: a Series of differences of accuracy.
 
-    Raises ValueError where the two were not run with the same seeds.
+    Raises ValueError where the two were not run with the same seeds, once each.
     """
     first, second = (ends[(ends["model"] == model) & (ends["passes"] == passes)].set_index("seed")["accuracy"].sort_index()
                      for model, passes in (one, other))
-    if list(first.index) != list(second.index) or not len(first):
-        raise ValueError(f"{one} has the seeds {list(first.index)}, {other} has {list(second.index)}: a pair needs both")
+    if list(first.index) != list(second.index) or not len(first) or not first.index.is_unique:
+        raise ValueError(f"{one} has the seeds {list(first.index)}, {other} has {list(second.index)}: a pair needs both, each seed once")
     return first - second
 
 
 def contrasts(ends, depth, pairs):
-    """Pairs of models, each with its number of passes of `depth`, seed by seed: contrast (in words), ahead (with how many seeds), seeds,
-    and by how many points: mean, low, high (95 % Student-t interval)."""
+    """Pairs of models, each with its number of passes of `depth`, seed by seed. One row each: contrast (in words), ahead (with how
+    many seeds the first is), seeds, and in points the mean, low and high (95 % Student-t interval, for this pair alone); p
+    (two-sided, of a mean of 0) and corrected, Holm's of all pairs."""
     rows = []
     for one, other in pairs:
         points = (100 * paired(ends, (one, depth[one]), (other, depth[other]))).tolist()
         rows.append((f"{one} ({depth[one]}) − {other} ({depth[other]})", sum(point > 0 for point in points), len(points),
-                     sum(points) / len(points), *interval(points)))
-    return pd.DataFrame(rows, columns=["contrast", "ahead", "seeds", "mean", "low", "high"])
+                     sum(points) / len(points), *interval(points), t_test(points)))
+    table = pd.DataFrame(rows, columns=["contrast", "ahead", "seeds", "mean", "low", "high", "p"])
+    return table.assign(corrected=holm(table["p"].tolist()))
 
 
 def until(trajectories, threshold):
@@ -176,7 +178,7 @@ def ranking(trajectories, threshold):
 def places(ranking, share):
     """The places on each axis, a row per cell (model, passes, reached, runs) of which more than a share of the runs got to the threshold."""
     came = ranking[ranking["reached"] > share * ranking["runs"]]
-    table = came.pivot(index=["model", "passes", "reached", "runs"], columns="axis", values="place")[list(AXES)]
+    table = came.pivot(index=["model", "passes", "reached", "runs"], columns="axis", values="place").reindex(columns=list(AXES))
     return table.sort_values("training FLOP")
 
 

@@ -10,7 +10,8 @@ from .ladder import LADDER
 CURED = "#6a3d9a"  # no rung has this colour: the cured model stands outside the ladder
 DASHES = {"window step": (0, (4, 1.5)), "window all": (0, (1, 1)), "deep supervision": (0, (4, 1, 1, 1)),
           "trained halting": (0, (6, 1, 1, 1, 1, 1))}
-MARKS = {3: "o", 4: "o", 6: "s", 12: "^", 24: "D", 48: "v"}  # by passes; Dual UT takes 4 for 3
+MARKS = {3: "o", 4: "o", 6: "s", 12: "^", 24: "D"}  # by passes; Dual UT takes 4 for 3
+HEIGHTS = {3: 0.3, 4: 0.3, 6: 0.1, 12: -0.1, 24: -0.3}  # of the same within the row of a model
 
 
 def style_of(model, rung):
@@ -54,10 +55,10 @@ def by_passes(ends, panels, chance, note=""):
 
 
 @styled
-def model_by_model(ends, models, chance, note=""):
-    """The same with a panel per model, four a row: a ring for each run, and a line through their medians.
+def model_by_model(ends, models, chance, threshold, note=""):
+    """The same with a panel per model, four a row: a ring for each run, a seed beside the other, and a line through their medians.
 
-    One row per run: model, rung, passes, accuracy. chance: a level, dashed.
+    One row per run: model, rung, passes, seed, accuracy. chance, threshold: levels, dashed and dotted.
     """
     rows = -(-len(models) // 4)
     figure, axes = new(1.9 * rows + 0.7, rows, 4, note, sharex=True, sharey=True)
@@ -65,10 +66,12 @@ def model_by_model(ends, models, chance, note=""):
         here = ends[ends["model"] == model]
         colour, _ = style_of(model, here["rung"].iloc[0])
         ax.plot(here.groupby("passes")["accuracy"].median(), color=colour, linewidth=1.3)
-        ax.plot(here["passes"], here["accuracy"], "o", color=colour, markersize=4.5, markerfacecolor="none", clip_on=False)
+        beside = here["seed"].rank(method="dense")
+        ax.plot(here["passes"] * 1.06 ** (beside - beside.mean()), here["accuracy"], "o", color=colour, markersize=4.5, markerfacecolor="none", clip_on=False)
         ax.axhline(chance, **CHANCE)
+        ax.axhline(threshold, **CHANCE | {"linestyle": ":"})
         passes_axis(ax, (3, 6, 12, 24))
-        percent(ax.yaxis, ylim=(0, 1.04), title=textwrap.fill(model, 14), xlabel="block passes" if i >= len(models) - 4 else "")
+        percent(ax.yaxis, ylim=(0, 1.04), title=model.replace(", ", ",\n") if ", " in model else textwrap.fill(model, 14), xlabel="block passes" if i >= len(models) - 4 else "")
         ax.set_ylabel("" if i % 4 else "characters right, %")
     for ax in axes[len(models):]:
         ax.remove()
@@ -80,15 +83,15 @@ def spending(runs, axes, order, note=""):
     """What each run had spent until it first got the threshold right, an axis a panel, a mark a run.
 
     One row per run, as `tarm.gain.until` gives them; axes: its columns of what was spent; order: the models, the first on top.
-    A run that never got there has no mark; those of cells in which every run did are filled.
+    A run that never got there has no mark; those of cells in which every run did are filled. Within a row, more passes are lower.
     """
-    figure, panels = new(0.36 * len(order) + 1.6, 1, len(axes), note, sharey=True)
+    figure, panels = new(0.42 * len(order) + 1.6, 1, len(axes), note, sharey=True)
     everyone = runs.groupby(["model", "passes"])["reached"].transform("all")
     there = runs.assign(everyone=everyone)[runs["reached"]]
     for ax, axis in zip(panels, axes):
         for spent, row in zip(there[axis], there.itertuples()):
             colour, _ = style_of(row.model, row.rung)
-            ax.plot(spent, -order.index(row.model), MARKS[row.passes], color=colour, markersize=6, markeredgewidth=1.2,
+            ax.plot(spent, HEIGHTS[row.passes] - order.index(row.model), MARKS[row.passes], color=colour, markersize=4.5, markeredgewidth=1,
                     markerfacecolor=colour if row.everyone else "none", alpha=0.85, clip_on=False)
         ax.set(title=axis.replace(" ", "\n"), ylim=(-len(order) + 0.5, 0.5))
         ax.set_xlim(0)

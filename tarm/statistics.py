@@ -25,6 +25,11 @@ def interval(values, level=0.95):
     return mean - half, mean + half
 
 
+def t_test(values):
+    """Two-sided p value of Student's t test that the mean of independent values is 0; nan below two values."""
+    return float(stats.ttest_1samp(values, 0).pvalue) if len(values) > 1 else math.nan
+
+
 def prediction_interval(values):
     """95 % Student-t interval for one more run like those seen, mean -+ t s sqrt(1 + 1/n), (low, high).
 

@@ -109,6 +109,8 @@ def test_cells_are_compared_seed_by_seed():
     assert gain.paired(ends, ("Dense", 3), ("UT", 12)).to_dict() == pytest.approx({0: 0.25, 1: -0.1})
     with pytest.raises(ValueError, match=r"\('UT', 3\) has the seeds \[0\], \('Dense', 3\) has \[0, 1\]"):
         gain.paired(ends, ("UT", 3), ("Dense", 3))
+    with pytest.raises(ValueError, match="each seed once"):
+        gain.paired(pd.concat([ends, ends]), ("Dense", 3), ("UT", 12))
 
 
 def test_contrasts_are_in_points_each_model_at_its_own_depth():
@@ -118,14 +120,17 @@ def test_contrasts_are_in_points_each_model_at_its_own_depth():
     assert (row.contrast, row.ahead, row.seeds) == ("Dense (3) − UT (12)", 4, 5)
     half = 2.776 * ((0 + 100 + 400 + 900 + 3600) / 4) ** 0.5 / 5**0.5
     assert (row.mean, row.low, row.high) == pytest.approx((10, 10 - half, 10 + half), abs=0.05)
+    assert row.p == row.corrected > 0.05
+    twice = gain.contrasts(pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"]), {"Dense": 3, "UT": 12}, [("Dense", "UT"), ("UT", "Dense")])
+    assert twice["ahead"].tolist() == [4, 1] and twice["corrected"].tolist() == pytest.approx([min(1, 2 * row.p)] * 2)
 
 
 def test_a_study_is_complete_with_the_seeds_of_which_every_run_is_recorded():
     first, second = ([job.run.hash for job in jobs("cpu", "tuned", (seed,))] for seed in (0, 3))
     records = [{"run": run} for run in [*first, *second[1:]]]
-    assert gain.complete(records, "tuned") == ([0], set(first))
-    assert gain.complete(records + [{"run": second[0]}], "tuned") == ([0, 3], {*first, *second})
-    assert gain.complete([], "tuned") == ([], set())
+    assert gain.complete(records, "tuned", range(5)) == ([0], set(first))
+    assert gain.complete(records + [{"run": second[0]}], "tuned", range(5)) == ([0, 3], {*first, *second})
+    assert gain.complete([], "tuned", (0, 1)) == ([], set())
 
 
 def test_the_places_leave_out_cells_of_which_too_few_got_there(trajectories):
@@ -133,6 +138,7 @@ def test_the_places_leave_out_cells_of_which_too_few_got_there(trajectories):
     ranking = gain.ranking(trajectories, 0.6)
     assert gain.places(ranking, 0)["training steps"].to_dict() == {("Dense", 6, 1, 1): 1, ("cured AR-TRM", 6, 1, 2): 2}
     assert list(gain.places(ranking, 0.5).index) == [("Dense", 6, 1, 1)]
+    assert gain.places(ranking, 1).empty
 
 
 @pytest.fixture
@@ -161,7 +167,7 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     assert [list(line.get_ydata()) for line in right.lines[1:]] == [[0.9], [0.4]]
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["Dense"]
 
-    panel, = gain_figures.model_by_model(gain.at_the_end(trajectories), ["cured AR-TRM"], 0.1, "a note").axes
+    panel, = gain_figures.model_by_model(gain.at_the_end(trajectories), ["cured AR-TRM"], 0.1, 0.75, "a note").axes
     median, runs = panel.lines[:2]
     assert list(median.get_ydata()) == pytest.approx([0.65]) and list(runs.get_ydata()) == [0.9, 0.4]
 
@@ -169,7 +175,7 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     figure = gain_figures.spending(gain.until(trajectories, 0.5), gain.AXES, order, "a note")
     assert [ax.get_title().replace("\n", " ") for ax in figure.axes] == list(gain.AXES)
     drawn = {(line.get_xdata()[0], line.get_ydata()[0], line.get_markerfacecolor() != "none") for line in figure.axes[0].lines}
-    assert drawn == {(4, 0, True), (2, -1, False)}  # of two cured runs one got there
+    assert drawn == {(4, 0.1, True), (2, -0.9, False)}  # of two cured runs one got there; 6 passes are a little above the middle
     nobody = gain.until(trajectories, 0.95)
     assert not any(ax.lines for ax in gain_figures.spending(nobody, gain.AXES, order).axes)
 

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from tarm.statistics import exact_test, holm, interval, over_seeds, share_interval
+from tarm.statistics import exact_test, holm, interval, over_seeds, share_interval, t_test
 
 # Quantiles of Student's t as printed in any table: (level, degrees of freedom) -> t
 T = {(0.95, 4): 2.776, (0.95, 9): 2.262, (0.90, 4): 2.132}
@@ -69,3 +69,9 @@ def test_exact_test_by_counting(strata, expected):
 def test_holm_multiplies_the_smallest_most_and_keeps_the_order():
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.6, 0.7]) == [1, 1]
+
+
+def test_a_t_test_asks_whether_the_mean_is_0():
+    """1 and 3: t = 2 / (sqrt 2 / sqrt 2) = 2 with one degree of freedom, a Cauchy variable: p = 1 - 2 atan(2) / pi."""
+    assert t_test([1, 3]) == pytest.approx(1 - 2 * math.atan(2) / math.pi)
+    assert math.isnan(t_test([1]))

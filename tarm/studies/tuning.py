@@ -1,8 +1,8 @@
 """Addition of three digits under a usual recipe instead of the published bare one, its settings chosen for each model.
 
 First the norm and scale of each model, at two learning rates, then its learning rate at each depth, both by what is right on
-unseen problems in the end, in the mean over the seeds of VALIDATION. Every model gets equally many tries. Runs of other seeds with
-what was chosen are to follow.
+unseen problems in the end, in the mean over the seeds of VALIDATION. Every model gets equally many tries, but for a lower rate
+where the lowest did best. `tuned` then has every model with what was chosen, to be run with other seeds.
 """
 
 from ..ladder import LADDER
