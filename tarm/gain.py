@@ -28,16 +28,22 @@ KEYS = ["model", "passes", *TUNED, "seed"]  # a run, in tables of runs
 
 def wiring(run):
     """The model of a run, whatever its norm, its scale and its recipe: "AR-TRM", "AR-TRM, window all"."""
-    parts = [LADDER[run.rung].short]
-    if LADDER[run.rung].model.nested and run.window != "cycle":
-        parts.append(f"window {run.window}")
-    deep = ["deep supervision"] if run.supervision == "steps" else []
-    return ", ".join(parts + deep + (["trained halting"] if run.halting_head == "trained" else []))
+    nested = LADDER[run.rung].model.nested
+    return ", ".join([LADDER[run.rung].short] + [words for words, changed in {
+        f"H = {run.outer}, L = {run.inner}": nested and run.inner != 2,  # H = 1 alone is how 3 passes are made
+        f"window {run.window}": nested and run.window != "cycle",
+        "mean of all steps": run.readout == "mean",
+        "deep supervision": run.supervision == "steps",
+        "an update behind each step": run.supervision == "steps-optimised",
+        "trained halting": run.halting_head == "trained"}.items() if changed])
+
+
+FORMS = {("post", "unit"): "cured ", ("reentry", "unit"): "re-entry "}  # (norm, scale) that have a name
 
 
 def label(run):
-    """The model of a run as the published recipe's figures name it: its `wiring`, and whether it is cured."""
-    return ("cured " if (run.norm, run.scale) == ("post", "unit") else "") + wiring(run)
+    """The model of a run as figures name it: its `wiring`, and the name of its norm and scale where these are not as published."""
+    return FORMS.get((run.norm, run.scale), "") + wiring(run)
 
 
 def trajectories(records, runs, name=label):
@@ -250,6 +256,23 @@ TUNED_PREDICTIONS = (
 
 # Compared first, each model with the number of passes chosen for it; named before the runs.
 TUNED_CONTRASTS = ((WHOLE, "UT"), (WHOLE, "Dense"), ("Dual UT", "UT"), ("UT", "Dense"))
+
+# And of what lies between Dual UT and rung 7 with its whole gradient, all with 12 passes; written before any run of it.
+NESTED, UNNESTED = "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all"
+BETWEEN_CONTRASTS = ((NESTED, "Dual UT"), (UNNESTED, "Dual UT"), (WHOLE, NESTED), (f"{WHOLE}, mean of all steps", WHOLE),
+                     (f"{WHOLE}, deep supervision", WHOLE), (f"{CURED}, deep supervision", CURED))
+BETWEEN_PREDICTIONS = (
+    Prediction("nesting costs Dual UT 10 points at most, where ACT still reads every step", lambda t: t.mean(NESTED, [12]) >= t.mean("Dual UT", [12]) - 0.1),
+    Prediction("reading the last y in place of all, by ACT, costs Dual UT 10 points or more", lambda t: t.mean(UNNESTED, [12]) <= t.mean("Dual UT", [12]) - 0.1),
+    Prediction("and the nested model 10 or more", lambda t: t.mean(WHOLE, [12]) <= t.mean(NESTED, [12]) - 0.1),
+    Prediction("the mean of all steps, read, does as well for Dual UT as ACT, within 10 points",
+               lambda t: abs(t.mean("Dual UT, mean of all steps", [12]) - t.mean("Dual UT", [12])) <= 0.1),
+    Prediction("it gives rung 7 with its whole gradient 5 points or more", lambda t: t.mean(f"{WHOLE}, mean of all steps", [12]) >= t.mean(WHOLE, [12]) + 0.05),
+    Prediction("so does a loss at every step", lambda t: t.mean(f"{WHOLE}, deep supervision", [12]) >= t.mean(WHOLE, [12]) + 0.05),
+    Prediction("no form of rung 7 whose gradient is cut ends above 60 %",
+               lambda t: all(t.mean(model, [12]) <= 0.6 for model in set(t.ends["model"]) if model.startswith(("cured", "re-entry")))),
+    Prediction("no form of rung 7 ends above UT", lambda t: all(t.mean(model, [12]) <= t.mean("UT", [12]) for model in set(t.ends["model"]) if "AR-TRM" in model)),
+)
 
 
 def against_predictions(tables, predictions=PREDICTIONS):

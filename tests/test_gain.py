@@ -79,7 +79,12 @@ def test_the_ranking_takes_medians_and_puts_last_what_never_got_there(trajectori
 
 @pytest.mark.parametrize("fields, label", [({}, "AR-TRM"), ({"window": "all"}, "AR-TRM, window all"),
                                            ({"norm": "post", "scale": "unit", "supervision": "steps"},
-                                            "cured AR-TRM, deep supervision")])
+                                            "cured AR-TRM, deep supervision"),
+                                           ({"norm": "post", "scale": "unit", "supervision": "steps-optimised"},
+                                            "cured AR-TRM, an update behind each step"),
+                                           ({"norm": "reentry", "scale": "unit"}, "re-entry AR-TRM"),
+                                           ({"outer": 1, "inner": 1, "window": "all", "readout": "mean"},
+                                            "AR-TRM, H = 1, L = 1, window all, mean of all steps")])
 def test_labels(fields, label):
     assert gain.label(Run(rung="ar_trm", task="copy", **fields)) == label
 

@@ -30,7 +30,7 @@ STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
                   wide.precision, wide.depth, wide.refinement, wide.three_passes, wide.structure_cured, wide.refinement_rest,
                   wide.depth_rest, wide.headline, wide.cause_reverse, wide.training_length_cured),
         "cpu": (small.cross, small.controls, small.slower, small.scales, small.widths, small.depth_small, tuning.tune_form, tuning.tune_rate,
-                tuning.tune_low, tuning.bare_rate, tuning.tuned)}.items() for study in studies}
+                tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between)}.items() for study in studies}
 
 
 def jobs(profile, study="main", seeds=(0,), **filters):

@@ -23,9 +23,9 @@ CONTROLS = [
     *DOSES, {"eps": 1e-16}, {"learning_rate": 1e-4}, {"learning_rate": 3e-4}, {"learning_rate": 3e-3}, {"training_steps": 3000},
     {"window": "all", "eps": 1e-8 / SHARE},                                    # as if its gradient had the truncated one's size
     {"window": "24"}, {"window": "step"}, {"window": "4"}, {"window": "6"},    # 24: all passes, but not y_init and z_init
-    {"window": "6", "window_warmup": 300},
+    {"window": "4", "window_warmup": 300}, {"window": "6", "window_warmup": 300},
     {"readout": "mean"}, {"supervision": "steps"}, {"supervision": "steps-optimised"}, {"start": "x"}, {"injection": "both"},
-    {"sum": "mean"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}, {"halting_head": "trained"},
+    {"start": "x", "injection": "none"}, {"sum": "mean"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}, {"halting_head": "trained"},
     {"supervision": "steps", "halting_head": "trained"}]
 
 

@@ -7,7 +7,7 @@ where the lowest did best. `tuned` then has every model with what was chosen, to
 
 from ..ladder import LADDER
 from ..profiles import PROFILES
-from .lists import ALL, PUBLISHED_RUNGS, TRM, listed
+from .lists import ALL, CURED, PUBLISHED_RUNGS, TRM, listed
 
 VALIDATION = (1000, 1001)  # seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them
 RECIPE = {"warmup": 40, "decay": "cosine", "clip": 1.0}  # of 800 training steps
@@ -66,3 +66,24 @@ def bare_rate(profile, seed):
     passes and with 12: what of a gain is the rate's, and what the rest of the recipe's."""
     return listed_small([MODELS[model] | depth | {"learning_rate": rate} for model in MODELS if not FORM[model]
                          for depth in depths(model)[:3:2] for rate in RATES[:2]], seed, recipe={})
+
+
+# Between Dual UT and rung 7 with its whole gradient, one change at a time, in the published form; and what rung 7 under the
+# published window might still want, in the cured one. By `tarm.gain.label`.
+BETWEEN = {
+    "Dual Nested UT, window all": {"rung": "dual_nested_ut"} | ALL,
+    "AR-TRM, H = 1, L = 1, window all": TRM | ALL | {"outer": 1, "inner": 1},
+    "Dual UT, mean of all steps": {"rung": "dual_ut", "readout": "mean"},
+    "AR-TRM, window all, mean of all steps": TRM | ALL | {"readout": "mean"},
+    "AR-TRM, window all, deep supervision": TRM | ALL | {"supervision": "steps"},
+    "cured AR-TRM, deep supervision": CURED | {"supervision": "steps"},
+    "cured AR-TRM, an update behind each step": CURED | {"supervision": "steps-optimised"},
+    "cured AR-TRM, window step": CURED | {"window": "step"},
+    "re-entry AR-TRM": TRM | {"norm": "reentry", "scale": "unit"},
+}
+
+
+def tune_between(profile, seed):
+    """Which learning rate suits each model of BETWEEN with 12 passes: RATES, and where the window is cut LOWEST too."""
+    return listed_small([model | {"budget": 12, "learning_rate": rate} for model in BETWEEN.values()
+                         for rate in ((LOWEST, *RATES) if "norm" in model else RATES)], seed)
