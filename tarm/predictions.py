@@ -52,6 +52,8 @@ PREDICTIONS = [
     Prediction({"residual": "1/passes"}, 0, 0, "it is the sums that grow, not the branches"),
     Prediction({"halting_head": "trained"}, 0, 0.5, "a loss on halting teaches no answer"),
     Prediction({"supervision": "steps", "halting_head": "trained"}, 0.4, 1, "as deep supervision alone"),
+    Prediction({"window": "4", "window_warmup": 300}, 0, 0, LITTLE),  # this one and the next were added later
+    Prediction({"start": "x", "injection": "none"}, 0, 0, "the states grow as before"),
 ]
 
 # What was doubted once five seeds of the cross had run, and predicted before the runs of `slower`, `scales` and `widths`
