@@ -1,6 +1,6 @@
 """Figures on why the Autoregressive TRM stays at chance; each takes a table of `tarm.cause`, returns a Figure."""
 
-from .drawing import new, percent, styled
+from .drawing import CHANCE, new, percent, styled
 
 TASKS = {"copy": ("#2878b8", "o", 0.14), "reverse": ("#d94801", "s", -0.14)}
 NORMS = {"pre": "pre-norm", "reentry": "re-entry norm", "post": "post-norm"}
@@ -37,6 +37,29 @@ def cross(cells, note=""):
     for task, (colour, marker, _) in TASKS.items():
         axes[1].plot([], [], marker, color=colour, label=task)
     axes[1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.06), ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+@styled
+def part(curves, learned, note=""):
+    """Accuracy over training, a panel per model, a line per run; above each how many runs have learned.
+
+    One row per run and evaluation: model, run, step, value. learned: the accuracy from which a run has.
+    """
+    models = list(curves["model"].unique())
+    figure, axes = new(2.6, 1, len(models), note, sharex=True, sharey=True)
+    for ax, model in zip(axes, models):
+        runs = [line.sort_values("step") for _, line in curves[curves["model"] == model].groupby("run")]
+        there = sum(line["value"].iloc[-1] >= learned for line in runs)
+        for line in runs:
+            reached = line["value"].iloc[-1] >= learned
+            ax.plot(line["step"], line["value"], color="#08306b" if reached else "#d94801", linewidth=1, alpha=0.7)
+        ax.axhline(0.1, **CHANCE)
+        ax.set_title(f"{model}\n{there} of {len(runs)}", fontsize=9.5)
+        last = curves["step"].max()
+        percent(ax.yaxis, ylim=(-0.02, 1.04), yticks=(0, 0.5, 1), xlim=(0, 1.03 * last), xticks=(0, last // 2, last))
+    axes[0].set_ylabel("characters right, %")
+    axes[len(axes) // 2].set_xlabel("training steps")
     return figure
 
 

@@ -1,15 +1,18 @@
-"""The figures of the main study: which rows each one shows, and how it is kept."""
+"""The figures that `make figures` draws of its runs: which rows each one shows, and how it is kept."""
 
+import functools
 import io
 from pathlib import Path
 
 import matplotlib.style
+import pandas as pd
 
-from . import figures
+from . import cause_figures, figures
 from .drawing import STYLE
 from .ladder import LADDER
 from .statistics import SEEDS_FOR_INTERVAL, over_seeds
 from .store import written_whole
+from .studies import LEARNED, PART, jobs
 from .table import write
 from .tasks import TASKS
 
@@ -90,6 +93,22 @@ RESULTS = {selection.__name__: selection for selection in (
     last_character_bottleneck)}
 
 
+def what_it_takes(table, profile):
+    """Of the study `cross_part`: (rows, points, Figure). Raises ValueError where a model of it has not been run."""
+    models = {job.run.hash: model for seed in sorted(set(table["seed"].dropna()))
+              for model, job in zip(PART, jobs(profile, "cross_part", (seed,)))}
+    rows = table[table["run"].isin(models) & (table["problems"] == "unseen") & (table["decoding"] == "greedy")
+                 & (table["metric"] == "character") & (table["length"] == table["training_length"])]
+    points = rows.assign(model=pd.Categorical(rows["run"].map(models), list(PART))).sort_values(["model", "seed", "step"])
+    if missing := set(PART) - set(points["model"]):
+        raise ValueError(f"the table has no run of study=cross_part, profile={profile} of {', '.join(sorted(missing))}: train it with "
+                         f"`python -m tarm sweep --profile {profile} --study cross_part`")
+    first = rows.iloc[0]
+    note = (f"{profile} profile: the Autoregressive TRM, copy of {first.training_length} digits; width {first.width}, {first.budget} block passes\n"
+            f"careful protocol: greedy, unseen problems; a line a run (blue: learned, and ended there); seeds: {rows['seed'].nunique()}; dashed: chance")
+    return rows, points, cause_figures.part(points, LEARNED, note)
+
+
 DRAWN_BY_CHAPTERS = ("supervised_characters", "compute_placement")  # they show no results
 
 
@@ -125,6 +144,10 @@ def result_figure(stem, table, profile):
     """(rows of the table, points, Figure) of one figure of RESULTS."""
     rows, points = RESULTS[stem](table, profile)
     return rows, points, getattr(figures, stem)(points, note(rows))
+
+
+# What is committed: functions of a table and a profile, each to (rows, points, Figure)
+FIGURES = {stem: functools.partial(result_figure, stem) for stem in RESULTS} | {"what_it_takes": what_it_takes}
 
 
 def show(figure, alt):

@@ -13,7 +13,7 @@ from tarm.drawing import CHANCE, spread
 from tarm.evaluation import DECODINGS, PROBLEMS, Score
 from tarm.placement import compute_placement
 from tarm.store import COMMITTED
-from tarm.studies import jobs
+from tarm.studies import PART, jobs
 from tarm.tasks import TASKS
 
 
@@ -130,6 +130,25 @@ def test_a_run_that_diverged_is_left_out_in_words(stem):
     assert (mine["seeds"] == 1).all() and mine["mean"].notna().all()
 
 
+def test_what_it_takes_counts_the_runs_that_have_learned():
+    """Of each model two seeds; those of two models are right in the end, one of them with one seed only."""
+    records = [invented(job) for job in jobs("smoke", "cross_part", (0, 1))]
+    for record in records:
+        run = record["configuration"]
+        right = run["window"] == "all" or run["norm"] == "post" and run["scale"] == "unit" and run["seed"] == 1
+        for score in record["evaluations"]:
+            score["correct"] = [10 if right else 1] * len(score["correct"])
+    rows, points, figure = gallery.what_it_takes(table.tidy(records), "smoke")
+    assert list(dict.fromkeys(points["model"])) == list(PART) and points.groupby("model")["run"].nunique().eq(2).all()
+    assert [ax.get_title().split("\n")[1] for ax in figure.axes] == ["0 of 2", "0 of 2", "0 of 2", "1 of 2", "2 of 2"]
+    assert overlaps(figure) == ([], [], [])
+
+
+def test_what_it_takes_needs_its_runs(one_seed):
+    with pytest.raises(ValueError, match="no run of study=cross_part, profile=cpu of as published, .*: train it with `python -m tarm sweep --profile cpu --study cross_part`"):
+        gallery.what_it_takes(one_seed, "cpu")
+
+
 def test_a_run_that_had_learned_is_shown_where_it_ended():
     record = invented(jobs("smoke", rung=["dense"], task=["copy"])[0])
     record["evaluations"] = [score for score in record["evaluations"] if score["step"] == 2]
@@ -154,6 +173,7 @@ def test_nothing_written_overlaps_in_the_figures_of_the_chapters(placement):
     assert overlaps(figures.compute_placement(placement, "one batch")) == ([], [], [])
     rows = pd.read_csv(COMMITTED / "supervised_characters.csv", dtype={"character": str}, keep_default_na=False)
     assert overlaps(figures.supervised_characters(rows, "one problem")) == ([], [], [])
+    assert overlaps(gallery.what_it_takes(table.read(COMMITTED), "cpu")[2]) == ([], [], [])
 
 
 @pytest.fixture(scope="module")

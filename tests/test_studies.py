@@ -2,13 +2,13 @@
 
 import pytest
 
-from tarm.studies import CURED, STUDIES, jobs, multiples, place
+from tarm.studies import CURED, PART, STUDIES, for_figures, jobs, members, multiples, place
 
 # runs of one seed: the paper's five studies as published, then the lists of this project
 COUNTS = {"main": 7 * 3, "compute": 7 * 2 * 2, "width": 7 * 4, "training_length": 7 * 5 * 4, "structure": 2 * 7 * 4,
           "cause": 7, "precision": 4, "depth": 7 + 6 + 5, "refinement": 6, "three_passes": 4, "structure_cured": 3 * 6,
           "refinement_rest": 3, "depth_rest": 3, "headline": 6, "cause_reverse": 7 + 4, "training_length_cured": 8 * 3 * 4,
-          "cross": 2 * 3 * 2 * 2, "controls": 30 + 5, "slower": 2 * 6 + 3, "scales": 3 * 2 + 2, "widths": 3 * 2, "depth_small": 8 + 10 + 14 + 14, "tune_form": 8 * 4 * 2, "tune_between": 5 * 3 + 4 * 4,
+          "cross": 2 * 3 * 2 * 2, "cross_part": 5, "controls": 30 + 5, "slower": 2 * 6 + 3, "scales": 3 * 2 + 2, "widths": 3 * 2, "depth_small": 8 + 10 + 14 + 14, "tune_form": 8 * 4 * 2, "tune_between": 5 * 3 + 4 * 4,
           "tune_rate": 8 * 4 * 3, "tune_low": 2 * 4 + 2, "bare_rate": 6 * 2 * 2, "tuned": 8 * 4}
 
 
@@ -18,6 +18,14 @@ def test_has_its_runs_each_once(study):
     chosen = jobs(profile, study, (0, 1))
     assert len({job.run.hash for job in chosen}) == len(chosen) == 2 * COUNTS[study]
     assert all(place(job.run)[0] == profile for job in chosen)
+
+
+def test_make_figures_trains_the_main_study_and_a_part_of_the_cross():
+    """At smoke size the published rung 7 on copy is in both; at the paper's size there is no such part."""
+    assert [len(for_figures(profile, (0, 1))) for profile in ("smoke", "cpu", "paper")] == [2 * 25, 2 * 26, 2 * 21]
+    part = [job.run.hash for job in jobs("cpu", "cross_part", (3,))]
+    assert set(part) <= members("cpu", "cross", 3) and len(part) == len(PART)
+    assert place(jobs("cpu", "cross_part", (3,))[0].run) == ("cpu", "cross")
 
 
 @pytest.mark.parametrize("length, expected", [(5, (5, 6, 8, 10, 12, 15)), (2, (2, 3, 4, 5, 6))])

@@ -5,7 +5,7 @@ import sys
 
 from .. import paper
 from ..store import PROJECT, Store, needs_clone
-from ..studies import jobs
+from ..studies import for_figures
 from .options import choose_device, seed_list
 from .training import train_and_report
 
@@ -17,7 +17,7 @@ def command_figures(arguments):
         return
     from .. import notebooks  # papermill is an extra
 
-    store, left = train_and_report(jobs(arguments.profile, "main", seeds), arguments)
+    store, left = train_and_report(for_figures(arguments.profile, seeds), arguments)
     if left:
         raise RuntimeError(f"{left} runs are not finished, so nothing is drawn: the same command goes on from there")
     run_notebooks(notebooks, arguments, store)

@@ -107,10 +107,10 @@ def command_export(arguments):
     table.write(kept, COMMITTED / "results.csv.gz")
     verdict.write(committed.records(), COMMITTED.parent.parent)
     if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
-        for stem in gallery.RESULTS:
+        for stem, draw in gallery.FIGURES.items():
             try:
-                rows, _, figure = gallery.result_figure(stem, whole, "cpu")
-            except ValueError as error:  # not all tasks have been run
+                rows, _, figure = draw(whole, "cpu")
+            except ValueError as error:  # not all of it has been run
                 print(f"{stem} is not drawn: {error}")
             else:
                 gallery.save(figure, rows, stem, COMMITTED.parent)

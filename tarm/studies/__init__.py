@@ -11,9 +11,9 @@ from ..variants import NAMED, spelt_out
 from . import published, small, tuning, wide
 from .lists import ALL, CURED, TRM, Job, multiples
 from .published import STRUCTURES
-from .small import CROSS, DOSES, LEARNED, SHARE, SLOWER, SMALL
+from .small import CROSS, DOSES, LEARNED, PART, SHARE, SLOWER, SMALL
 
-__all__ = ["ALL", "CROSS", "CURED", "DOSES", "LEARNED", "SHARE", "SLOWER", "SMALL", "STRUCTURES", "STUDIES", "TRM", "Job", "Study", "jobs", "members", "multiples",
+__all__ = ["ALL", "CROSS", "CURED", "DOSES", "LEARNED", "PART", "SHARE", "SLOWER", "SMALL", "STRUCTURES", "STUDIES", "TRM", "Job", "Study", "for_figures", "jobs", "members", "multiples",
            "place"]
 
 
@@ -31,6 +31,7 @@ STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
                   wide.depth_rest, wide.headline, wide.cause_reverse, wide.training_length_cured),
         "cpu": (small.cross, small.controls, small.slower, small.scales, small.widths, small.depth_small, tuning.tune_form, tuning.tune_rate,
                 tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between)}.items() for study in studies}
+STUDIES["cross_part"] = Study(small.cross_part, ("smoke", "cpu"))  # last, so that a run of the cross is the cross's
 
 
 def jobs(profile, study="main", seeds=(0,), **filters):
@@ -50,6 +51,12 @@ def jobs(profile, study="main", seeds=(0,), **filters):
         raise ValueError(f"no run of study {study!r} at profile {profile!r} has " +
                          ", ".join(f"{field} in {{{', '.join(map(str, values))}}}" for field, values in filters.items()))
     return chosen
+
+
+def for_figures(profile, seeds):
+    """The jobs whose results `make figures` draws: the main study and, where it exists at the profile, `cross_part`; each once."""
+    return list(dict.fromkeys(job for study in ("main", "cross_part") if profile in STUDIES[study].profiles
+                              for job in jobs(profile, study, seeds)))
 
 
 def has(run, field, value):

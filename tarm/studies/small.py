@@ -17,6 +17,16 @@ def cross(profile, seed):
             for job in listed(CROSS, SMALL_SCHEDULE, rung="ar_trm", task=task, seed=seed, **SMALL)]
 
 
+PART = {"as published": {}, "norm alone": {"norm": "post"}, "scale alone": {"scale": "unit"}, "norm and scale": {"norm": "post", "scale": "unit"},
+        "whole gradient": ALL}
+
+
+def cross_part(profile, seed):
+    """Of the cross what `make figures` trains: on copy, the published rung 7, what cures it, and the half of a cure."""
+    fields, schedule = (SMALL, SMALL_SCHEDULE) if profile == "cpu" else PROFILES[profile]["copy"]
+    return listed([TRM | change for change in PART.values()], schedule, **fields | {"task": "copy", "seed": seed})
+
+
 SHARE = 7.3e-5  # of the whole gradient, what the published window holds at 24 passes: (growth - 1) / (growth**8 - 1)
 DOSES = [{"outer": 1, "steps": steps} for steps in (1, 2, 4)] + [{"outer": 1, "inner": inner} for inner in (1, 5, 11, 23)]
 CONTROLS = [
