@@ -17,7 +17,7 @@ HEIGHTS = {3: 0.3, 4: 0.3, 6: 0.1, 12: -0.1, 24: -0.3}  # of the same within the
 def style_of(model, rung):
     """(colour, dashes) of a model as `tarm.gain.label` names it."""
     dashes = next((dash for part, dash in reversed(DASHES.items()) if part in model), "-")
-    return CURED if model.startswith("cured") else LADDER[rung].colour, dashes
+    return CURED if model.startswith(("cured", "re-entry")) else LADDER[rung].colour, dashes
 
 
 def passes_axis(ax, ticks):
@@ -75,6 +75,29 @@ def model_by_model(ends, models, chance, threshold, note=""):
         ax.set_ylabel("" if i % 4 else "characters right, %")
     for ax in axes[len(models):]:
         ax.remove()
+    return figure
+
+
+@styled
+def row_by_row(ends, models, chance, threshold, note=""):
+    """A row per model, the first on top: a ring for each run, a seed below the other, a bar at their median, and the mean in a column.
+
+    One row per run: model, rung, seed, accuracy. models: {model: what the row is called}; chance, threshold: levels, dashed and dotted.
+    """
+    figure, (ax,) = new(0.36 * len(models) + 1.3, note=note)
+    for i, model in enumerate(models):
+        here = ends[ends["model"] == model]
+        colour, _ = style_of(model, here["rung"].iloc[0])
+        beside = here["seed"].rank(method="dense")
+        ax.plot(here["accuracy"], -i - 0.11 * (beside - beside.mean()), "o", color=colour, markersize=4.5, markerfacecolor="none", clip_on=False)
+        ax.plot([here["accuracy"].median()] * 2, [-i - 0.32, -i + 0.32], color=colour, linewidth=1.6)
+        ax.text(1.05, -i, f"{100 * here['accuracy'].mean():.0f}", color=colour, va="center", fontsize=9)
+    ax.text(1.05, 0.75, "mean", va="center", fontsize=8.5, color="#666666")
+    ax.axvline(chance, **CHANCE)
+    ax.axvline(threshold, **CHANCE | {"linestyle": ":"})
+    percent(ax.xaxis, xlim=(0, 1.13), ylim=(-len(models) + 0.4, 1), xticks=(0, 0.25, 0.5, 0.75, 1), xlabel="characters right, %")
+    ax.spines["bottom"].set_bounds(0, 1)
+    ax.set_yticks([-i for i in range(len(models))], list(models.values()), fontsize=8.5)
     return figure
 
 

@@ -176,6 +176,10 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     median, runs = panel.lines[:2]
     assert list(median.get_ydata()) == pytest.approx([0.65]) and list(runs.get_ydata()) == [0.9, 0.4]
 
+    ax, = gain_figures.row_by_row(gain.at_the_end(trajectories), {"Dense": "rung 1", "cured AR-TRM": "rung 7"}, 0.1, 0.75, "a note").axes
+    assert [list(line.get_xdata()) for line in ax.lines[:4]] == [[0.8], [0.8] * 2, [0.9, 0.4], pytest.approx([0.65] * 2)]
+    assert [text.get_text() for text in ax.texts] == ["80", "65", "mean"] and [tick.get_text() for tick in ax.get_yticklabels()] == ["rung 1", "rung 7"]
+
     order = ["Dense", "cured AR-TRM"]
     figure = gain_figures.spending(gain.until(trajectories, 0.5), gain.AXES, order, "a note")
     assert [ax.get_title().replace("\n", " ") for ax in figure.axes] == list(gain.AXES)
