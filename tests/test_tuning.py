@@ -29,3 +29,10 @@ def test_rates_and_depths_are_those_that_ended_highest(committed):
         (model, depth["budget"]): tuning.RATE[model][depth["budget"]] for model in tuning.MODELS for depth in tuning.depths(model)}
     at_best = found.merge(best).groupby(["model", "passes"])["accuracy"].mean().unstack()
     assert at_best.idxmax(axis=1).to_dict() == tuning.DEPTH
+
+
+def test_rates_of_what_lies_between_are_those_that_ended_highest(committed):
+    runs = {job.run.hash for job in jobs("cpu", "tune_between", tuning.VALIDATION)}
+    found = gain.at_the_end(gain.trajectories(committed, runs))
+    best = gain.best(found, ["learning rate"])
+    assert len(found) == len(runs) and dict(zip(best["model"], best["learning rate"])) == tuning.BETWEEN_RATE

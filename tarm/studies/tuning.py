@@ -89,7 +89,7 @@ def tune_between(profile, seed):
                          for rate in ((LOWEST, *RATES) if "norm" in model else RATES)], seed)
 
 
-BETWEEN_RATE = {model: 1e-3 if "norm" in fields else 3e-3 for model, fields in BETWEEN.items()}  # chosen as RATE was
+BETWEEN_RATE = {model: 1e-3 if fields.get("norm") == "post" else 3e-3 for model, fields in BETWEEN.items()}  # chosen as RATE was
 
 
 def between(profile, seed):
