@@ -30,7 +30,7 @@ def wiring(run):
     """The model of a run, whatever its norm, its scale and its recipe: "AR-TRM", "AR-TRM, window all"."""
     nested = LADDER[run.rung].model.nested
     return ", ".join([LADDER[run.rung].short] + [words for words, changed in {
-        f"H = {run.outer}, L = {run.inner}": nested and run.inner != 2,  # H = 1 alone is how 3 passes are made
+        f"H = {run.outer}, L = {run.inner}": nested and (run.inner != 2 or run.outer != 2 and run.steps > 1),  # H = 1 is how 3 passes are made
         f"window {run.window}": nested and run.window != "cycle",
         "mean of all steps": run.readout == "mean",
         "deep supervision": run.supervision == "steps",

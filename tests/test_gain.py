@@ -83,6 +83,7 @@ def test_the_ranking_takes_medians_and_puts_last_what_never_got_there(trajectori
                                            ({"norm": "post", "scale": "unit", "supervision": "steps-optimised"},
                                             "cured AR-TRM, an update behind each step"),
                                            ({"norm": "reentry", "scale": "unit"}, "re-entry AR-TRM"),
+                                           ({"outer": 1, "budget": 3}, "AR-TRM"), ({"outer": 1, "budget": 12}, "AR-TRM, H = 1, L = 2"),
                                            ({"outer": 1, "inner": 1, "window": "all", "readout": "mean"},
                                             "AR-TRM, H = 1, L = 1, window all, mean of all steps")])
 def test_labels(fields, label):

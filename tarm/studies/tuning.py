@@ -73,6 +73,8 @@ def bare_rate(profile, seed):
 BETWEEN = {
     "Dual Nested UT, window all": {"rung": "dual_nested_ut"} | ALL,
     "AR-TRM, H = 1, L = 1, window all": TRM | ALL | {"outer": 1, "inner": 1},
+    "AR-TRM, H = 1, L = 2, window all": TRM | ALL | {"outer": 1},  # this one and the next were added once the others had begun
+    "AR-TRM, H = 2, L = 1, window all": TRM | ALL | {"inner": 1},
     "Dual UT, mean of all steps": {"rung": "dual_ut", "readout": "mean"},
     "AR-TRM, window all, mean of all steps": TRM | ALL | {"readout": "mean"},
     "AR-TRM, window all, deep supervision": TRM | ALL | {"supervision": "steps"},
