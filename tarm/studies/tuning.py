@@ -97,3 +97,14 @@ BETWEEN_RATE = {model: 1e-3 if fields.get("norm") == "post" else 3e-3 for model,
 def between(profile, seed):
     """The models of BETWEEN with 12 passes, each with its rate."""
     return listed_small([BETWEEN[model] | {"budget": 12, "learning_rate": BETWEEN_RATE[model]} for model in BETWEEN], seed)
+
+
+CONFIRMED = range(5, 10)  # seeds with which what five seeds of `between` suggested is tried again
+
+
+def confirm(profile, seed):
+    """Dual UT and rung 7 with its whole gradient, and what lies between: of `between` and `tuned` six models."""
+    of_tuned = [MODELS[model] | {"learning_rate": RATE[model][12]} for model in ("Dual UT", "AR-TRM, window all")]
+    between = [BETWEEN[model] | {"learning_rate": BETWEEN_RATE[model]} for model in (
+        "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all", "Dual UT, mean of all steps", "AR-TRM, window all, mean of all steps")]
+    return listed_small([model | {"budget": 12} for model in (*of_tuned, *between)], seed)
