@@ -103,8 +103,9 @@ CONFIRMED = range(5, 10)  # seeds with which what five seeds of `between` sugges
 
 
 def confirm(profile, seed):
-    """Dual UT and rung 7 with its whole gradient, and what lies between: of `between` and `tuned` six models."""
+    """Dual UT and rung 7 with its whole gradient, and what lies between: of `between` and `tuned` seven models."""
     of_tuned = [MODELS[model] | {"learning_rate": RATE[model][12]} for model in ("Dual UT", "AR-TRM, window all")]
     between = [BETWEEN[model] | {"learning_rate": BETWEEN_RATE[model]} for model in (
-        "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all", "Dual UT, mean of all steps", "AR-TRM, window all, mean of all steps")]
+        "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all", "AR-TRM, H = 2, L = 1, window all", "Dual UT, mean of all steps",
+        "AR-TRM, window all, mean of all steps")]
     return listed_small([model | {"budget": 12} for model in (*of_tuned, *between)], seed)
