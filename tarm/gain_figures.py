@@ -79,17 +79,20 @@ def model_by_model(ends, models, chance, threshold, note=""):
 
 
 @styled
-def row_by_row(ends, models, chance, threshold, note=""):
+def row_by_row(ends, models, chance, threshold, note="", filled=()):
     """A row per model, the first on top: a ring for each run, a seed below the other, a bar at their median, and the mean in a column.
 
-    One row per run: model, rung, seed, accuracy. models: {model: what the row is called}; chance, threshold: levels, dashed and dotted.
+    One row per run: model, rung, seed, accuracy. models: {model: what the row is called}; chance, threshold: levels, dashed and dotted;
+    filled: seeds whose rings are discs.
     """
     figure, (ax,) = new(0.36 * len(models) + 1.3, note=note)
     for i, model in enumerate(models):
         here = ends[ends["model"] == model]
         colour, _ = style_of(model, here["rung"].iloc[0])
         beside = here["seed"].rank(method="dense")
-        ax.plot(here["accuracy"], -i - 0.11 * (beside - beside.mean()), "o", color=colour, markersize=4.5, markerfacecolor="none", clip_on=False)
+        heights = -i - 0.55 * (beside - beside.mean()) / max(len(here), 5)
+        for face, these in ("none", ~here["seed"].isin(filled)), (colour, here["seed"].isin(filled)):
+            ax.plot(here["accuracy"][these], heights[these], "o", color=colour, markersize=4.5, markerfacecolor=face, clip_on=False)
         ax.plot([here["accuracy"].median()] * 2, [-i - 0.32, -i + 0.32], color=colour, linewidth=1.6)
         ax.text(1.05, -i, f"{100 * here['accuracy'].mean():.0f}", color=colour, va="center", fontsize=9)
     ax.text(1.05, 0.75, "mean", va="center", fontsize=8.5, color="#666666")

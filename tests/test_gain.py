@@ -177,8 +177,9 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     median, runs = panel.lines[:2]
     assert list(median.get_ydata()) == pytest.approx([0.65]) and list(runs.get_ydata()) == [0.9, 0.4]
 
-    ax, = gain_figures.row_by_row(gain.at_the_end(trajectories), {"Dense": "rung 1", "cured AR-TRM": "rung 7"}, 0.1, 0.75, "a note").axes
-    assert [list(line.get_xdata()) for line in ax.lines[:4]] == [[0.8], [0.8] * 2, [0.9, 0.4], pytest.approx([0.65] * 2)]
+    ax, = gain_figures.row_by_row(gain.at_the_end(trajectories), {"Dense": "rung 1", "cured AR-TRM": "rung 7"}, 0.1, 0.75, "a note", filled=[1]).axes
+    assert [list(line.get_xdata()) for line in ax.lines[:6]] == [[0.8], [], [0.8] * 2, [0.9], [0.4], pytest.approx([0.65] * 2)]
+    assert [line.get_markerfacecolor() == "none" for line in ax.lines[3:5]] == [True, False]
     assert [text.get_text() for text in ax.texts] == ["80", "65", "mean"] and [tick.get_text() for tick in ax.get_yticklabels()] == ["rung 1", "rung 7"]
 
     order = ["Dense", "cured AR-TRM"]
