@@ -127,13 +127,15 @@ def test_what_is_said_of_rung_7_beside_dual_ut_is_counted_from_the_records(commi
         return sum(points) / len(points), *interval(points), sum(point > 0 for point in points)
 
     fresh = behind(gain.WHOLE, "UT", range(5, 10), 6)
-    assert f"with five further seeds it is {fresh[0]:.0f} behind" in text and fresh[3] == 4
+    assert f"with five further seeds it is {fresh[0]:.0f} behind ({fresh[1]:.0f} to {fresh[2]:.0f}, with four of five)" in text and fresh[3] == 4
+    more = ends[(ends["model"] == gain.WHOLE) & ends["seed"].isin(tuning.CONFIRMED)]["accuracy"]
+    assert f"with five more seeds at 12 passes: {100 * more.mean():.0f} in the mean, one run of {100 * more.max():.0f}." in text and len(more) == 5
     mean, low, high, ahead = behind(gain.WHOLE, "UT", range(10), 6)
     assert f"and with all ten {mean:.0f} ({low:.0f} to {high:.0f})" in text and ahead == 9
     mean, low, high, ahead = behind(gain.WHOLE, "Dual UT", range(10))
     assert f"behind it with each of ten seeds, by {mean:.0f} points ({low:.0f} to {high:.0f})" in text and ahead == 10
     first, _, _, ahead = behind(gain.WHOLE, gain.UNNESTED, range(5))
-    assert f"the model without nesting was {first:.0f} points ahead, with each seed, and with five further seeds {-behind(gain.WHOLE, gain.UNNESTED, range(5, 10))[0]:.0f} behind" in text and ahead == 5
+    assert f"the model without nesting was {first:.0f} points ahead of the nested one, with each seed; with five further seeds {-behind(gain.WHOLE, gain.UNNESTED, range(5, 10))[0]:.0f} behind" in text and ahead == 5
     cut = ends[ends["model"].isin([model for model, fields in tuning.BETWEEN.items() if "norm" in fields])]["accuracy"]
     assert (len(cut), (cut < 0.62).sum()) == (20, 19) and "near one half, in 19 of 20 runs" in text
 
