@@ -41,21 +41,20 @@ def cross(cells, note=""):
 
 
 @styled
-def part(curves, learned, note=""):
+def part(curves, learned, chance, note=""):
     """Accuracy over training, a panel per model, a line per run; above each how many runs have learned.
 
-    One row per run and evaluation: model, run, step, value. learned: the accuracy from which a run has.
+    One row per run and evaluation: model, run, step, value. learned: the accuracy from which a run has; chance: a level, dashed.
     """
     models = list(curves["model"].unique())
     figure, axes = new(2.6, 1, len(models), note, sharex=True, sharey=True)
     for ax, model in zip(axes, models):
         runs = [line.sort_values("step") for _, line in curves[curves["model"] == model].groupby("run")]
-        there = sum(line["value"].iloc[-1] >= learned for line in runs)
-        for line in runs:
-            reached = line["value"].iloc[-1] >= learned
+        there = [line["value"].iloc[-1] >= learned for line in runs]
+        for line, reached in zip(runs, there):
             ax.plot(line["step"], line["value"], color="#08306b" if reached else "#d94801", linewidth=1, alpha=0.7)
-        ax.axhline(0.1, **CHANCE)
-        ax.set_title(f"{model}\n{there} of {len(runs)}", fontsize=9.5)
+        ax.axhline(chance, **CHANCE)
+        ax.set_title(f"{model}\n{sum(there)} of {len(runs)}", fontsize=9.5)
         last = curves["step"].max()
         percent(ax.yaxis, ylim=(-0.02, 1.04), yticks=(0, 0.5, 1), xlim=(0, 1.03 * last), xticks=(0, last // 2, last))
     axes[0].set_ylabel("characters right, %")

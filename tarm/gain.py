@@ -42,7 +42,7 @@ FORMS = {("post", "unit"): "cured ", ("reentry", "unit"): "re-entry "}  # (norm,
 
 
 def label(run):
-    """The model of a run as figures name it: its `wiring`, and the name of its norm and scale where these are not as published."""
+    """The model of a run as figures name it: its `wiring`, and before it that of its norm and scale, where FORMS has one."""
     return FORMS.get((run.norm, run.scale), "") + wiring(run)
 
 
@@ -258,11 +258,11 @@ TUNED_PREDICTIONS = (
 TUNED_CONTRASTS = ((WHOLE, "UT"), (WHOLE, "Dense"), ("Dual UT", "UT"), ("UT", "Dense"))
 
 # And of what lies between Dual UT and rung 7 with its whole gradient, all with 12 passes; written before any run of it.
-NESTED, UNNESTED = "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all"
+NESTED, UNNESTED, ONE_UPDATE = "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all", "AR-TRM, H = 2, L = 1, window all"
 BETWEEN_CONTRASTS = ((NESTED, "Dual UT"), (UNNESTED, "Dual UT"), (WHOLE, NESTED), (f"{WHOLE}, mean of all steps", WHOLE),
                      (f"{WHOLE}, deep supervision", WHOLE), (f"{CURED}, deep supervision", CURED))
 # Named once seeds 0 to 4 had been seen, and before the runs of `confirm` with seeds 5 to 9, on which alone they are judged.
-CONFIRMED_CONTRASTS = ((UNNESTED, WHOLE), ("AR-TRM, H = 2, L = 1, window all", WHOLE), (NESTED, WHOLE), (f"{WHOLE}, mean of all steps", WHOLE), ("Dual UT, mean of all steps", "Dual UT"))
+CONFIRMED_CONTRASTS = ((UNNESTED, WHOLE), (ONE_UPDATE, WHOLE), (NESTED, WHOLE), (f"{WHOLE}, mean of all steps", WHOLE), ("Dual UT, mean of all steps", "Dual UT"))
 BETWEEN_PREDICTIONS = (
     Prediction("nesting costs Dual UT 10 points at most, where ACT still reads every step", lambda t: t.mean(NESTED, [12]) >= t.mean("Dual UT", [12]) - 0.1),
     Prediction("reading the last y in place of all, by ACT, costs Dual UT 10 points or more", lambda t: t.mean(UNNESTED, [12]) <= t.mean("Dual UT", [12]) - 0.1),
@@ -272,7 +272,7 @@ BETWEEN_PREDICTIONS = (
     Prediction("it gives rung 7 with its whole gradient 5 points or more", lambda t: t.mean(f"{WHOLE}, mean of all steps", [12]) >= t.mean(WHOLE, [12]) + 0.05),
     Prediction("so does a loss at every step", lambda t: t.mean(f"{WHOLE}, deep supervision", [12]) >= t.mean(WHOLE, [12]) + 0.05),
     Prediction("no form of rung 7 whose gradient is cut ends above 60 %",
-               lambda t: all(t.mean(model, [12]) <= 0.6 for model in set(t.ends["model"]) if model.startswith(("cured", "re-entry")))),
+               lambda t: all(t.mean(model, [12]) <= 0.6 for model in set(t.ends["model"]) if model.startswith(tuple(FORMS.values())) and "AR-TRM" in model)),
     Prediction("no form of rung 7 ends above UT", lambda t: all(t.mean(model, [12]) <= t.mean("UT", [12]) for model in set(t.ends["model"]) if "AR-TRM" in model)),
 )
 

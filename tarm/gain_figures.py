@@ -5,6 +5,7 @@ import textwrap
 import matplotlib
 
 from .drawing import CHANCE, new, percent, stop_axis, styled
+from .gain import FORMS
 from .ladder import LADDER
 
 CURED = "#6a3d9a"  # no rung has this colour: the cured model stands outside the ladder
@@ -17,7 +18,7 @@ HEIGHTS = {3: 0.3, 4: 0.3, 6: 0.1, 12: -0.1, 24: -0.3}  # of the same within the
 def style_of(model, rung):
     """(colour, dashes) of a model as `tarm.gain.label` names it."""
     dashes = next((dash for part, dash in reversed(DASHES.items()) if part in model), "-")
-    return CURED if model.startswith(("cured", "re-entry")) else LADDER[rung].colour, dashes
+    return CURED if model.startswith(tuple(FORMS.values())) else LADDER[rung].colour, dashes
 
 
 def passes_axis(ax, ticks):

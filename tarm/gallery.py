@@ -95,7 +95,7 @@ RESULTS = {selection.__name__: selection for selection in (
 
 def what_it_takes(table, profile):
     """Of the study `cross_part`: (rows, points, Figure). Raises ValueError where a model of it has not been run."""
-    models = {job.run.hash: model for seed in sorted(set(table["seed"].dropna()))
+    models = {job.run.hash: model for seed in sorted(set(table[table["rung"] == "ar_trm"]["seed"]))
               for model, job in zip(PART, jobs(profile, "cross_part", (seed,)))}
     rows = table[table["run"].isin(models) & (table["problems"] == "unseen") & (table["decoding"] == "greedy")
                  & (table["metric"] == "character") & (table["length"] == table["training_length"])]
@@ -105,8 +105,10 @@ def what_it_takes(table, profile):
                          f"`python -m tarm sweep --profile {profile} --study cross_part`")
     first = rows.iloc[0]
     note = (f"{profile} profile: the Autoregressive TRM, copy of {first.training_length} digits; width {first.width}, {first.budget} block passes\n"
-            f"careful protocol: greedy, unseen problems; a line a run (blue: learned, and ended there); seeds: {rows['seed'].nunique()}; dashed: chance")
-    return rows, points, cause_figures.part(points, LEARNED, note)
+            f"careful protocol: greedy, unseen problems; a line a run (blue: learned); seeds: {rows['seed'].nunique()}; dashed: chance")
+    if diverged := points[points["value"].isna()]["run"].nunique():
+        note += f"; {diverged} run{'s' * (diverged > 1)} diverged, not drawn"
+    return rows, points, cause_figures.part(points, LEARNED, TASKS["copy"].chance(first.training_length).mean().item(), note)
 
 
 DRAWN_BY_CHAPTERS = ("supervised_characters", "compute_placement")  # they show no results

@@ -535,3 +535,13 @@ def test_the_command_line_is_imported_without_what_only_some_commands_need():
     """A sweep's worker processes import it too."""
     code = "import sys, tarm.__main__, tarm.sweep; print({'pandas', 'scipy', 'matplotlib', 'papermill'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT).stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("profile, runs", [("smoke", 25), ("cpu", 26)])
+def test_figures_trains_what_it_draws(profile, runs, tmp_path, monkeypatch, capsys):
+    """The main study and the part of the cross. Here the sweep trains nothing and leaves all of it, so that nothing is drawn."""
+    asked = []
+    monkeypatch.setattr("tarm.commands.training.sweep", lambda these, *rest: asked.extend(these) or Sweep(0, 0, len(these), []))
+    assert main(["figures", "--profile", profile, "--store", str(tmp_path), "--device", "cpu"]) == 1
+    assert f"{runs} runs are not finished, so nothing is drawn" in capsys.readouterr().err
+    assert {job.run.hash for job in asked} == {job.run.hash for study in ("main", "cross_part") for job in jobs(profile, study)}

@@ -141,7 +141,17 @@ def test_what_it_takes_counts_the_runs_that_have_learned():
     rows, points, figure = gallery.what_it_takes(table.tidy(records), "smoke")
     assert list(dict.fromkeys(points["model"])) == list(PART) and points.groupby("model")["run"].nunique().eq(2).all()
     assert [ax.get_title().split("\n")[1] for ax in figure.axes] == ["0 of 2", "0 of 2", "0 of 2", "1 of 2", "2 of 2"]
+    assert [sum(line.get_color() == "#08306b" for line in ax.lines) for ax in figure.axes] == [0, 0, 0, 1, 2]
+    assert "seeds: 2" in text_of(figure) and "diverged" not in text_of(figure)
     assert overlaps(figure) == ([], [], [])
+
+
+def test_what_it_takes_says_what_diverged_and_what_is_missing():
+    records = [invented(job) for job in jobs("smoke", "cross_part", (0, 1))]
+    records[0] |= {"diverged_at": 3, "schedule": {"problems": 10}, "evaluations": []}
+    assert "1 run diverged, not drawn" in text_of(gallery.what_it_takes(table.tidy(records), "smoke")[2])
+    with pytest.raises(ValueError, match="of norm alone: train it with"):
+        gallery.what_it_takes(table.tidy([each for each in records if (each["configuration"]["norm"], each["configuration"]["scale"]) != ("post", "published")]), "smoke")
 
 
 def test_what_it_takes_needs_its_runs(one_seed):

@@ -45,6 +45,7 @@ def test_is_valid_and_was_run_from_top_to_bottom(chapter):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert not [output for output in outputs_of(chapter) if output.output_type == "error"]
     assert not [output for output in outputs_of(chapter) if output.get("name") == "stderr"]
+    assert " at 0x" not in str([output.get("data", output.get("text")) for output in outputs_of(chapter)])  # an address, another each time
 
 
 def test_cells_are_short(chapter):

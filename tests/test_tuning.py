@@ -31,6 +31,10 @@ def test_rates_and_depths_are_those_that_ended_highest(committed):
     assert at_best.idxmax(axis=1).to_dict() == tuning.DEPTH
 
 
+def test_what_is_confirmed_are_the_models_of_the_contrasts():
+    assert {gain.label(job.run) for job in jobs("cpu", "confirm", (5,))} == {model for pair in gain.CONFIRMED_CONTRASTS for model in pair}
+
+
 def test_rates_of_what_lies_between_are_those_that_ended_highest(committed):
     runs = {job.run.hash for job in jobs("cpu", "tune_between", tuning.VALIDATION)}
     found = gain.at_the_end(gain.trajectories(committed, runs))

@@ -2,7 +2,8 @@
 
 First the norm and scale of each model, at two learning rates, then its learning rate at each depth, both by what is right on
 unseen problems in the end, in the mean over the seeds of VALIDATION. Every model gets equally many tries, but for a lower rate
-where the lowest did best. `tuned` then has every model with what was chosen, to be run with other seeds.
+where the lowest did best. `tuned` then has every model with what was chosen, to be run with other seeds. `between` does the
+same with 12 passes for what lies between two of these models; its forms are not chosen, and a cut gradient is given the lower rate.
 """
 
 from ..ladder import LADDER
@@ -73,7 +74,7 @@ def bare_rate(profile, seed):
 BETWEEN = {
     "Dual Nested UT, window all": {"rung": "dual_nested_ut"} | ALL,
     "AR-TRM, H = 1, L = 1, window all": TRM | ALL | {"outer": 1, "inner": 1},
-    "AR-TRM, H = 1, L = 2, window all": TRM | ALL | {"outer": 1},  # this one and the next were added once the others had begun
+    "AR-TRM, H = 1, L = 2, window all": TRM | ALL | {"outer": 1},  # this one and the next were added when most of the others had run
     "AR-TRM, H = 2, L = 1, window all": TRM | ALL | {"inner": 1},
     "Dual UT, mean of all steps": {"rung": "dual_ut", "readout": "mean"},
     "AR-TRM, window all, mean of all steps": TRM | ALL | {"readout": "mean"},
@@ -91,7 +92,7 @@ def tune_between(profile, seed):
                          for rate in ((LOWEST, *RATES) if "norm" in model else RATES)], seed)
 
 
-BETWEEN_RATE = {model: 1e-3 if fields.get("norm") == "post" else 3e-3 for model, fields in BETWEEN.items()}  # chosen as RATE was
+BETWEEN_RATE = {model: 1e-3 if fields.get("norm") == "post" else 3e-3 for model, fields in BETWEEN.items()}  # chosen as RATE was (tests/test_tuning.py)
 
 
 def between(profile, seed):
