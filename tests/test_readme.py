@@ -56,7 +56,7 @@ def test_what_did_not_mend_it_is_counted_from_the_records(committed):
     named = [{"eps": 1e-16}, *({"learning_rate": rate} for rate in (1e-4, 3e-4, 3e-3)), {"training_steps": 3000}, {"window": "4"}, {"window": "6"},
              {"start": "x"}, {"injection": "both"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}, {"supervision": "steps"}]
     assert {cause.counted(copied[copied["change"] == cause.named(change)]) for change in named} == {(0, 2)}
-    assert "in two runs of each on copy (which leaves up to 84 %)" in README and f"{share_interval(0, 2)[1]:.0%}" == "84%"
+    assert "in two runs of each on copy (which leaves a rate of up to 84 % open)" in README and f"{share_interval(0, 2)[1]:.0%}" == "84%"
 
 
 def test_what_is_said_of_the_papers_width_is_counted_from_the_records(committed):
