@@ -2,6 +2,7 @@
 
 import gzip
 import math
+from pathlib import Path
 
 import pandas as pd
 from filelock import FileLock
@@ -61,11 +62,11 @@ def write(table, path):
 
 
 def read(root):
-    """The tidy table of the store at `root`: results.csv, or results.csv.gz as committed.
+    """The tidy table of the store at `root`, a path: results.csv, or results.csv.gz as committed.
 
     Raises ValueError where there is none.
     """
-    for path in (root / "results.csv", root / "results.csv.gz"):
+    for path in (Path(root) / "results.csv", Path(root) / "results.csv.gz"):
         if path.exists():
             return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
     raise ValueError(f"{root} holds no results.csv: `python -m tarm sweep` makes it")
