@@ -82,6 +82,8 @@ class Browser:
             raise RuntimeError(f"{url}: {failed}")
         while not self.loaded:
             self.hear()
+        # what was heard may have been the blank page's event, come late
+        self.run("new Promise(there => document.readyState === 'complete' ? there() : addEventListener('load', () => there()))")
         self.run("new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))")
 
     def run(self, script):
