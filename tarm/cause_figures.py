@@ -46,7 +46,7 @@ def part(curves, learned, chance, note=""):
 
     One row per run and evaluation: model, run, step, value. learned: the accuracy from which a run has; chance: a level, dashed.
     """
-    models = list(curves["model"].unique())
+    models, last = list(curves["model"].unique()), curves["step"].max()
     figure, axes = new(2.6, 1, len(models), note, sharex=True, sharey=True)
     for ax, model in zip(axes, models):
         runs = [line.sort_values("step") for _, line in curves[curves["model"] == model].groupby("run")]
@@ -55,7 +55,6 @@ def part(curves, learned, chance, note=""):
             ax.plot(line["step"], line["value"], color="#08306b" if reached else "#d94801", linewidth=1, alpha=0.7)
         ax.axhline(chance, **CHANCE)
         ax.set_title(f"{model}\n{sum(there)} of {len(runs)}", fontsize=9.5)
-        last = curves["step"].max()
         percent(ax.yaxis, ylim=(-0.02, 1.04), yticks=(0, 0.5, 1), xlim=(0, 1.03 * last), xticks=(0, last // 2, last))
     axes[0].set_ylabel("characters right, %")
     axes[len(axes) // 2].set_xlabel("training steps")

@@ -42,7 +42,7 @@ FORMS = {("post", "unit"): "cured ", ("reentry", "unit"): "re-entry "}  # (norm,
 
 
 def label(run):
-    """The model of a run as figures name it: its `wiring`, and before it that of its norm and scale, where FORMS has one."""
+    """The model of a run as figures name it: its `wiring`, behind the name of its norm and scale where FORMS has one."""
     return FORMS.get((run.norm, run.scale), "") + wiring(run)
 
 

@@ -69,8 +69,8 @@ def bare_rate(profile, seed):
                          for depth in depths(model)[:3:2] for rate in RATES[:2]], seed, recipe={})
 
 
-# Between Dual UT and rung 7 with its whole gradient, one change at a time, in the published form; and what rung 7 under the
-# published window might still want, in the cured one. By `tarm.gain.label`.
+# Between Dual UT and rung 7 with its whole gradient, one change at a time, in the published form; and what rung 7 with a
+# cut gradient might still want, in the cured one or with the other norm. By `tarm.gain.label`.
 BETWEEN = {
     "Dual Nested UT, window all": {"rung": "dual_nested_ut"} | ALL,
     "AR-TRM, H = 1, L = 1, window all": TRM | ALL | {"outer": 1, "inner": 1},
