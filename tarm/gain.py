@@ -206,6 +206,15 @@ class Tables(NamedTuple):
     def cheapest(self, axis):
         return self.ranking[(self.ranking["axis"] == axis) & (self.ranking["place"] == 1)].iloc[0]
 
+    def spent(self, model, passes, axis="training steps"):
+        here = self.ranking[(self.ranking["axis"] == axis) & (self.ranking["model"] == model) & (self.ranking["passes"] == passes)]
+        return here["spent"].item()
+
+    def everyone(self, passes, model=""):
+        """Did every run of these cells get to the threshold?"""
+        here = self.ranking[self.ranking["passes"].isin(passes) & self.ranking["model"].str.startswith(model)]
+        return len(here) > 0 and (here["reached"] == here["runs"]).all()
+
     def changed(self, model, trained, passes):
         """What running other passes than it was trained with adds to a model's mean accuracy."""
         here = self.depths[(self.depths["model"] == model) & (self.depths["trained"] == trained)]
@@ -263,6 +272,8 @@ BETWEEN_CONTRASTS = ((NESTED, "Dual UT"), (UNNESTED, "Dual UT"), (WHOLE, NESTED)
                      (f"{WHOLE}, deep supervision", WHOLE), (f"{CURED}, deep supervision", CURED))
 # Named once seeds 0 to 4 had been seen, and before the runs of `confirm` with seeds 5 to 9, on which alone they are judged.
 CONFIRMED_CONTRASTS = ((UNNESTED, WHOLE), (ONE_UPDATE, WHOLE), (NESTED, WHOLE), (f"{WHOLE}, mean of all steps", WHOLE), ("Dual UT, mean of all steps", "Dual UT"))
+# Named when all ten had been seen, and before the runs of `settle`, on which alone they are judged.
+SETTLED_CONTRASTS = ((ONE_UPDATE, WHOLE), (ONE_UPDATE, "Dual UT"))
 BETWEEN_PREDICTIONS = (
     Prediction("nesting costs Dual UT 10 points at most, where ACT still reads every step", lambda t: t.mean(NESTED, [12]) >= t.mean("Dual UT", [12]) - 0.1),
     Prediction("reading the last y in place of all, by ACT, costs Dual UT 10 points or more", lambda t: t.mean(UNNESTED, [12]) <= t.mean("Dual UT", [12]) - 0.1),
@@ -274,6 +285,22 @@ BETWEEN_PREDICTIONS = (
     Prediction("no form of rung 7 whose gradient is cut ends above 60 %",
                lambda t: all(t.mean(model, [12]) <= 0.6 for model in set(t.ends["model"]) if model.startswith(tuple(FORMS.values())) and "AR-TRM" in model)),
     Prediction("no form of rung 7 ends above UT", lambda t: all(t.mean(model, [12]) <= t.mean("UT", [12]) for model in set(t.ends["model"]) if "AR-TRM" in model)),
+)
+
+# And of `depth_learned`, for each of its two tasks; written before its runs, but knowing chapter 9's three seeds with 24 passes, the
+# cross, two controls of 3 and 6 passes, and what addition showed. Cells are ranked by what their runs spent until they had learned.
+LEARNED_PREDICTIONS = (
+    Prediction("with 3 passes (Dual UT: 4) every run learns", lambda t: t.everyone(FEW)),
+    Prediction("of the truncated rungs with more than 3 passes, as published, no run learns",
+               lambda t: not t.ranking[t.ranking["model"].isin(["AR-TRM", "Dual Nested UT"]) & (t.ranking["passes"] > 3)]["reached"].any()),
+    Prediction("every run of cured rung 7 learns, whatever its window and its number of passes", lambda t: t.everyone((3, 6, 12, 24), "cured AR-TRM")),
+    Prediction("the window of all passes makes every run of rung 7 learn as well", lambda t: t.everyone((6, 12, 24), WHOLE)),
+    Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.cheapest("training FLOP")["passes"] in FEW),
+    Prediction("on training steps it is one of UT or Dual UT", lambda t: t.cheapest("training steps")["model"] in ("UT", "Dual UT")),
+    Prediction("no model that reads its last pass needs fewer training steps with 24 passes than with its fewest",
+               lambda t: all(t.spent(model, 24) >= t.spent(model, few) for model, few in (
+                   ("Dense", 3), ("Iterative", 3), ("Iterative Step", 3), ("AR-TRM", 3), (WHOLE, 6), (CURED, 3), (f"{CURED}, window all", 6)))),
+    Prediction("a run of Dense with 24 passes does not learn", lambda t: not t.everyone((24,), "Dense")),
 )
 
 

@@ -224,3 +224,19 @@ def test_what_is_predicted_of_the_tuned_models(whole, step, held):
     ranking = pd.DataFrame([("training FLOP", 1, 3)], columns=["axis", "place", "passes"])
     found = gain.against_predictions(gain.Tables(ends, ranking, None), gain.TUNED_PREDICTIONS)
     assert found["held"].tolist() == held
+
+
+@pytest.mark.parametrize("steps, held", [({}, [True] * 8), (
+    {("UT", 3): None, ("AR-TRM", 24): 300, ("cured AR-TRM", 3): None, ("AR-TRM, window all", 6): None, ("Dense", 24): 5}, [False] * 8)])
+def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
+    """Invented: steps until learned, in all of two runs or in none."""
+    models = {"Dense": (90, 100, 200, None), "Iterative": (90, 100, 200, 300), "Iterative Step": (90, 100, 200, 300), "UT": (50,) * 4,
+              "Dual UT": (60,) * 4, "Dual Nested UT": (90, None, None, None), "AR-TRM": (90, None, None, None),
+              "AR-TRM, window all": (None, 90, 100, 200), "cured AR-TRM": (90, 90, 100, 200), "cured AR-TRM, window all": (90, 90, 100, 200)}
+    spent = {(model, passes): each for model, cells in models.items() for passes, each in zip((3, 6, 12, 24), cells)}
+    del spent["AR-TRM, window all", 3], spent["cured AR-TRM, window all", 3]
+    cells = pd.DataFrame([(model, passes, 2 if each else 0, 2, each or inf) for (model, passes), each in (spent | steps).items()],
+                         columns=["model", "passes", "reached", "runs", "spent"])
+    ranking = pd.concat([cells.assign(axis=axis, spent=cells["spent"] * scale).sort_values("spent", kind="stable").assign(
+        place=range(1, len(cells) + 1)) for axis, scale in (("training steps", 1), ("training FLOP", cells["passes"]))])
+    assert gain.against_predictions(gain.Tables(None, ranking, None), gain.LEARNED_PREDICTIONS)["held"].tolist() == held

@@ -1,6 +1,7 @@
 """What was tuned is what the committed records of the validation seeds say."""
 
 import pandas as pd
+import pytest
 
 from tarm import gain
 from tarm.studies import jobs, tuning
@@ -31,8 +32,12 @@ def test_rates_and_depths_are_those_that_ended_highest(committed):
     assert at_best.idxmax(axis=1).to_dict() == tuning.DEPTH
 
 
-def test_what_is_confirmed_are_the_models_of_the_contrasts():
-    assert {gain.label(job.run) for job in jobs("cpu", "confirm", (5,))} == {model for pair in gain.CONFIRMED_CONTRASTS for model in pair}
+@pytest.mark.parametrize("study, contrasts", [("confirm", gain.CONFIRMED_CONTRASTS), ("settle", gain.SETTLED_CONTRASTS)])
+def test_what_is_run_again_are_the_models_of_the_contrasts(study, contrasts):
+    """As they were run before: the same fields but for the seed."""
+    again = jobs("cpu", study, (5,))
+    assert {gain.label(job.run) for job in again} == {model for pair in contrasts for model in pair}
+    assert {job.run.hash for job in again} <= {job.run.hash for before in ("tuned", "between") for job in jobs("cpu", before, (5,))}
 
 
 def test_rates_of_what_lies_between_are_those_that_ended_highest(committed):

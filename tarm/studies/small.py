@@ -72,19 +72,28 @@ def widths(profile, seed):
         **SMALL | TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
 
 
-def depth_small(profile, seed):
-    """Addition of three digits with 3, 6, 12 and 24 passes: every rung, and rung 7 under three windows and two norms; what
-    each has learned is tried with half of the passes it was trained with, with twice as many, and so on."""
+def at_depths(*more):
+    """Every rung with 3, 6, 12 and 24 passes, and rung 7 under three windows and two norms; with 12 and 24 passes `more` models."""
     flat = rungs("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut")
     shallow = [rung | {"outer": 1} for rung in (SIX, TRM, CURED)]  # N = H = 1, where all windows are one
-    deep = [CURED | {"supervision": "steps"}, CURED | {"supervision": "steps", "halting_head": "trained"}]
     whole = [cure | {"window": window} for cure in (TRM, CURED) for window in ("cycle", "step", "all")]
     by_budget = {3: [*(rung for rung in flat if rung["rung"] not in ("dual_ut", "dual_nested_ut")),
                      {"rung": "dual_ut", "budget": 4}, *shallow],
                  6: [*flat, *(rung for rung in whole if rung["window"] != "step")],  # N = 1, where step is nearly all
-                 12: [*flat, *whole, *deep],
-                 24: [*flat, *whole, *deep]}
+                 12: [*flat, *whole, *more],
+                 24: [*flat, *whole, *more]}
+    return [{"budget": budget} | model for budget, models in by_budget.items() for model in models]
+
+
+def depth_small(profile, seed):
+    """Addition of three digits `at_depths`, two forms of deep supervision among the models; what each has learned is tried with
+    half of the passes it was trained with, with twice as many, and so on."""
+    deep = [CURED | {"supervision": "steps"}, CURED | {"supervision": "steps", "halting_head": "trained"}]
     setting = PROFILES["cpu"]["addition"]
-    return [job for budget, variants in by_budget.items() for job in at_other_depths(
-        listed(variants, setting.schedule, **setting.fields | {"task": "addition", "budget": budget, "seed": seed}),
-        (3, 4, 6, 12, 24, 48))]
+    return at_other_depths(listed(at_depths(*deep), setting.schedule, **setting.fields | {"task": "addition", "seed": seed}),
+                           (3, 4, 6, 12, 24, 48))
+
+
+def depth_learned(profile, seed):
+    """Copy and reverse of ten digits `at_depths`, until they are learned, as in the cross."""
+    return [job for task in ("copy", "reverse") for job in listed(at_depths(), SMALL_SCHEDULE, **SMALL | {"task": task, "seed": seed})]

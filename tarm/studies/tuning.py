@@ -101,12 +101,22 @@ def between(profile, seed):
 
 
 CONFIRMED = range(5, 10)  # seeds with which what five seeds of `between` suggested is tried again
+SETTLED = range(10, 20)   # and ten more, for the one lead that was left then
+
+
+def with_12_passes(models, seed):
+    """Jobs of some of MODELS and BETWEEN, each as it is in `tuned` or `between`."""
+    chosen = {model: MODELS[model] | FORM[model] | {"learning_rate": RATE[model][12]} for model in MODELS} | {
+        model: BETWEEN[model] | {"learning_rate": BETWEEN_RATE[model]} for model in BETWEEN}
+    return listed_small([chosen[model] | {"budget": 12} for model in models], seed)
 
 
 def confirm(profile, seed):
     """Dual UT and rung 7 with its whole gradient, and what lies between: of `between` and `tuned` seven models."""
-    of_tuned = [MODELS[model] | {"learning_rate": RATE[model][12]} for model in ("Dual UT", "AR-TRM, window all")]
-    between = [BETWEEN[model] | {"learning_rate": BETWEEN_RATE[model]} for model in (
-        "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all", "AR-TRM, H = 2, L = 1, window all", "Dual UT, mean of all steps",
-        "AR-TRM, window all, mean of all steps")]
-    return listed_small([model | {"budget": 12} for model in (*of_tuned, *between)], seed)
+    return with_12_passes(("Dual UT", "AR-TRM, window all", "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all",
+                           "AR-TRM, H = 2, L = 1, window all", "Dual UT, mean of all steps", "AR-TRM, window all, mean of all steps"), seed)
+
+
+def settle(profile, seed):
+    """Rung 7 with its whole gradient, with one update of z and with two, and Dual UT: three models of `confirm`."""
+    return with_12_passes(("AR-TRM, H = 2, L = 1, window all", "AR-TRM, window all", "Dual UT"), seed)
