@@ -6,7 +6,7 @@ import torch
 
 from .decoding import decodings, gumbel
 from .streams import stream
-from .tasks import TASKS, Problems, seen_problems, unseen_problems
+from .tasks import TASKS, Problems, quarters, seen_problems, unseen_problems
 
 PROBLEMS = ("seen", "unseen")
 DECODINGS = ("greedy", "sampled")
@@ -79,7 +79,7 @@ def metrics(score):
     correct, n = score.correct, len(score.correct)
     spans = {"character": (0, n), "first": (0, 1), "last": (n - 1, n)}
     if n >= 4:
-        bounds = (0, n // 4, n // 2, 3 * n // 4, n)
+        bounds = quarters(n)
         spans |= {f"Q{q + 1}": bounds[q:q + 2] for q in range(4)}
     spans |= {f"position {k + 1}": (k, k + 1) for k in range(n)}
     result = {}

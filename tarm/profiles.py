@@ -16,7 +16,7 @@ TINY = {"width": 16, "heads": 2, "budget": 12, "dropout": 0, "context": 32, "bat
         "training_steps": 4}
 SMALL = {"width": 64, "heads": 4, "dropout": 0, "context": 64, "batch": 32, "learning_rate": 1e-3}
 
-# smoke runs in seconds and shows nothing; cpu is small and separates the rungs; paper is as published
+# Of each task that the main study has: smoke runs in seconds and shows nothing; cpu is small and separates the rungs; paper is as published
 PROFILES = {
     "smoke": {
         "copy": Setting(TINY | {"length": 4}, Schedule(2, (4,), (8,), problems=8)),
@@ -32,3 +32,8 @@ PROFILES = {
         task: Setting({}, Schedule(250, (10, 20, 30, 40, 50))) for task in ("copy", "reverse", "addition")
     },
 }
+
+
+def setting(profile, task):
+    """How a profile runs a task: one that it doesn't list, as it runs copy."""
+    return PROFILES[profile].get(task, PROFILES[profile]["copy"])

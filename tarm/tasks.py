@@ -1,4 +1,4 @@
-"""Character-level copy, reverse and addition: problems as tensors (arXiv 2603.08082)."""
+"""Character-level copy, reverse and addition, as problems in tensors (arXiv 2603.08082); and pointer chasing, which is not the paper's."""
 
 from dataclasses import dataclass
 from typing import Callable, NamedTuple
@@ -159,10 +159,28 @@ def _addition_distribution(length):
     return torch.cat([first, _uniform(length)])
 
 
+def quarters(length):
+    """Where the answer's quarters begin and end, as the metrics Q1 to Q4 have them: n // 4, n // 2, 3n // 4; five bounds."""
+    return [length * k // 4 for k in range(5)]
+
+
+def _write_pointers(digits):
+    x = digits[:, 0]
+    looked_up = [x]  # after 1, 2, 3, 4 lookups, from each position
+    for _ in range(3):
+        looked_up.append(x.gather(1, looked_up[-1] % x.shape[1]))
+    bounds = quarters(x.shape[1])
+    answer = torch.cat([looked_up[3 - k][:, bounds[k]:bounds[k + 1]] for k in range(4)], dim=1)
+    return Problems(torch.cat([x, symbol(x, "|")], dim=1), answer)
+
+
 TASKS = {task.key: task for task in (
     Task("copy", 1, _write_copy, _uniform),
     Task("reverse", 1, _write_reverse, _uniform),
     Task("addition", 2, _write_addition, _addition_distribution),
+    # Each digit of x points at a position (modulo the length). The answer's first quarter follows four pointers from each of its
+    # positions, x[x[x[x[i]]]], the second three, the third two, and the last, x[i], is copied.
+    Task("pointers", 1, _write_pointers),
 )}
 
 

@@ -240,3 +240,15 @@ def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
     ranking = pd.concat([cells.assign(axis=axis, spent=cells["spent"] * scale).sort_values("spent", kind="stable").assign(
         place=range(1, len(cells) + 1)) for axis, scale in (("training steps", 1), ("training FLOP", cells["passes"]))])
     assert gain.against_predictions(gain.Tables(None, ranking, None), gain.LEARNED_PREDICTIONS)["held"].tolist() == held
+
+
+@pytest.mark.parametrize("whole, held", [(0.9, [True] * 9), (0.5, [False, False, False, False, True, True, True, True, False])])
+def test_what_is_predicted_of_pointers(whole, held):
+    """Invented: with its whole gradient rung 7 ends at `whole` with 12 passes, at 85 % without nesting or read by ACT, and all else at 60 %
+    or as given."""
+    given = {("Dense", 3): 0.5, ("AR-TRM, window all", 12): whole, ("AR-TRM, window all", 24): whole if whole == 0.9 else 0.4,
+             ("AR-TRM, H = 1, L = 1, window all", 12): 0.85, ("Dual Nested UT, window all", 12): 0.85}
+    models = (*gain.FLAT, "AR-TRM, window all", "AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all", "cured AR-TRM")
+    ends = pd.DataFrame([(model, passes, given.get((model, passes), 0.6)) for model in models for passes in (3, 12, 24)], columns=["model", "passes", "accuracy"])
+    assert gain.against_predictions(gain.Tables(ends, None, None), gain.POINTERS_PREDICTIONS)["held"].tolist() == held
+    assert {model for pair in gain.POINTERS_CONTRASTS for model in pair} <= {gain.label(job.run) for job in jobs("cpu", "pointers")}

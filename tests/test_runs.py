@@ -6,7 +6,7 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
-from tarm import LADDER, TASKS, Architecture
+from tarm import LADDER, Architecture
 from tarm.runs import Run, Schedule, run_from
 from tarm.profiles import PROFILES
 from tarm.studies import STUDIES, jobs, place
@@ -134,7 +134,7 @@ def test_numpys_numbers_are_numbers():
 def test_the_main_study_is_every_rung_on_every_task(profile):
     main = jobs(profile, seeds=(0, 4))
     assert {(job.run.rung, job.run.task, job.run.seed) for job in main} == {
-        (rung, task, seed) for rung in LADDER for task in TASKS for seed in (0, 4)}
+        (rung, task, seed) for rung in LADDER for task in ("copy", "reverse", "addition") for seed in (0, 4)}
     assert len({job.run.hash for job in main}) == len(main) == 7 * 3 * 2
     assert {place(job.run) for job in main} == {(profile, "main")}
 

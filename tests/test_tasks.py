@@ -20,6 +20,20 @@ SOLUTIONS = {  # by Python's own strings and integers, independent of the tensor
 }
 
 
+def follow_pointers(prompt):
+    """The quarters of the answer follow four, three, two pointers, and one."""
+    x, answer = prompt[:-1], ""
+    for i in range(len(x)):
+        here = i
+        for _ in range(4 - sum(i >= len(x) * quarter // 4 for quarter in (1, 2, 3))):
+            here = int(x[here % len(x)])
+        answer += str(here)
+    return answer
+
+
+SOLUTIONS["pointers"] = follow_pointers
+
+
 def generator():
     return torch.Generator().manual_seed(0)
 
@@ -44,14 +58,14 @@ def test_answers_are_right(key, length):
 
 
 @pytest.mark.parametrize("key, length, expected", [
-    ("copy", 3, "[0-9]{3}[|]"), ("reverse", 3, "[0-9]{3}[|]"), ("addition", 3, "[0-9]{3}[+][0-9]{3}=")])
+    ("copy", 3, "[0-9]{3}[|]"), ("pointers", 3, "[0-9]{3}[|]"), ("reverse", 3, "[0-9]{3}[|]"), ("addition", 3, "[0-9]{3}[+][0-9]{3}=")])
 def test_form_of_the_prompts(key, length, expected):
     prompts = [decode(prompt) for prompt in TASKS[key].problems(300, length, generator()).prompt]
     assert all(re.fullmatch(expected, prompt) for prompt in prompts)
     assert {prompt[0] for prompt in prompts} == set("0123456789")  # leading zeros allowed
 
 
-@pytest.mark.parametrize("key, inputs, supervised", [("copy", 21, 11), ("reverse", 21, 11), ("addition", 33, 12)])
+@pytest.mark.parametrize("key, inputs, supervised", [("copy", 21, 11), ("pointers", 21, 11), ("reverse", 21, 11), ("addition", 33, 12)])
 def test_a_batch_supervises_the_answer_and_its_newline(key, inputs, supervised):
     """At L = 10: 10 + 1 + 10 inputs and 10 + 1 targets, addition 10 + 1 + 10 + 1 + 11 and 11 + 1.
 
@@ -159,3 +173,10 @@ def test_chance_of_published_addition():
     assert chance[0].item() == pytest.approx(0.5, abs=1e-9)
     assert f"{chance.mean().item():.1%}" == "13.6%"
     assert f"{chance[:2].mean().item():.1%}" == "30.0%"
+
+
+def test_pointers_by_hand():
+    """x = 1203: position 0 points at 1, that at 2, that at 0; position 3 at itself."""
+    problems = TASKS["pointers"].write(torch.tensor([[[1, 2, 0, 3]]]))
+    assert decode(problems.answer[0]) == "1" + "1" + "1" + "3"
+    assert decode(problems.prompt[0]) == "1203|"

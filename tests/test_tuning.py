@@ -27,7 +27,7 @@ def test_rates_and_depths_are_those_that_ended_highest(committed):
     found = pd.concat([ends(committed, "tune_rate"), ends(committed, "tune_low")])
     best = gain.best(found, ["learning rate"])
     assert {(row.model, row.passes): getattr(row, "_3") for row in best.itertuples()} == {
-        (model, depth["budget"]): tuning.RATE[model][depth["budget"]] for model in tuning.MODELS for depth in tuning.depths(model)}
+        (model, depth["budget"]): tuning.RATE[model][depth["budget"]] for model in tuning.MODELS for depth in tuning.depths(tuning.MODELS[model])}
     at_best = found.merge(best).groupby(["model", "passes"])["accuracy"].mean().unstack()
     assert at_best.idxmax(axis=1).to_dict() == tuning.DEPTH
 

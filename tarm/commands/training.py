@@ -9,7 +9,7 @@ import torch
 from .. import table
 from ..architecture import at_least, choose
 from ..estimate import decoding_rate, evaluation_flop, seconds_per_step
-from ..profiles import PROFILES
+from ..profiles import setting
 from ..runs import Run
 from ..store import Store
 from ..studies import STUDIES, Job, jobs
@@ -52,11 +52,10 @@ def command_train(arguments):
     given = {field.name: field_value(field, text) for field in fields(Run)
              if (text := getattr(arguments, field.name)) is not None}
     choose("task", arguments.task, TASKS)
-    setting = PROFILES[arguments.profile][arguments.task]
-    base = setting.fields if not {"budget", "steps"} & set(given) else {
-        name: value for name, value in setting.fields.items() if name != "budget"}
+    fields_of, schedule = setting(arguments.profile, arguments.task)
+    base = fields_of if not {"budget", "steps"} & set(given) else {
+        name: value for name, value in fields_of.items() if name != "budget"}
     run = Run(**base | spelt_out(given))
-    schedule = setting.schedule
     if run.length not in schedule.lengths:
         schedule = replace(schedule, lengths=(run.length,), final_lengths=())
     train_and_report([Job(run, schedule)], arguments)

@@ -8,7 +8,9 @@ same with 12 passes for what lies between two of these models; its forms are not
 
 from ..ladder import LADDER
 from ..profiles import PROFILES
+from ..runs import Schedule
 from .lists import ALL, CURED, PUBLISHED_RUNGS, TRM, listed
+from .small import LEARNED
 
 VALIDATION = (1000, 1001)  # seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them
 RECIPE = {"warmup": 40, "decay": "cosine", "clip": 1.0}  # of 800 training steps
@@ -17,7 +19,7 @@ RATES = (1e-3, 3e-3, 1e-2)
 LOWEST = 3e-4  # tried where the lowest of RATES did best
 MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": TRM | ALL}  # by `tarm.gain.wiring`
 ONE_CYCLE = {"budget": 3, "outer": 1}  # N = H = 1, in which nothing is cut
-FEWEST = {"Dual UT": {"budget": 4}} | dict.fromkeys(("Dual Nested UT", "AR-TRM", "AR-TRM, window all"), ONE_CYCLE)
+FEWEST = {"dual_ut": {"budget": 4}, "dual_nested_ut": ONE_CYCLE, "ar_trm": ONE_CYCLE}
 
 
 def listed_small(variants, seed, recipe=RECIPE):
@@ -39,34 +41,35 @@ def tune_form(profile, seed):
                          for model in MODELS.values() for form in FORMS for rate in RATES[:2]], seed)
 
 
-def depths(model):
-    """The fields that give a model of MODELS its numbers of passes, one dict each."""
-    return [FEWEST.get(model, {"budget": 3}), *({"budget": n} for n in (6, 12, 24))]
+def depths(fields):
+    """The fields that give a model its numbers of passes, one dict each."""
+    fewest = {"budget": 4} if fields.get("inner") == 1 else FEWEST.get(fields["rung"], {"budget": 3})
+    return [fewest, *({"budget": n} for n in (6, 12, 24))]
 
 
 def tune_rate(profile, seed):
     """Which learning rate suits each model with its norm and scale, at each depth."""
     return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": rate}
-                         for model in MODELS for depth in depths(model) for rate in RATES], seed)
+                         for model in MODELS for depth in depths(MODELS[model]) for rate in RATES], seed)
 
 
 def tune_low(profile, seed):
     """A rate of 0.0003 where the lowest of RATES did best."""
     return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": LOWEST}
-                         for model in MODELS for depth in depths(model) if RATE[model][depth["budget"]] <= RATES[0]], seed)
+                         for model in MODELS for depth in depths(MODELS[model]) if RATE[model][depth["budget"]] <= RATES[0]], seed)
 
 
 def tuned(profile, seed):
     """Each model at each depth with what was chosen for it."""
     return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": RATE[model][depth["budget"]]}
-                         for model in MODELS for depth in depths(model)], seed)
+                         for model in MODELS for depth in depths(MODELS[model])], seed)
 
 
 def bare_rate(profile, seed):
     """The lower two rates without warm-up, decay and clipping, for the models whose form is the published one, with their fewest
     passes and with 12: what of a gain is the rate's, and what the rest of the recipe's."""
     return listed_small([MODELS[model] | depth | {"learning_rate": rate} for model in MODELS if not FORM[model]
-                         for depth in depths(model)[:3:2] for rate in RATES[:2]], seed, recipe={})
+                         for depth in depths(MODELS[model])[:3:2] for rate in RATES[:2]], seed, recipe={})
 
 
 # Between Dual UT and rung 7 with its whole gradient, one change at a time, in the published form; and what rung 7 with a
@@ -120,3 +123,18 @@ def confirm(profile, seed):
 def settle(profile, seed):
     """Rung 7 with its whole gradient, with one update of z and with two, and Dual UT: three models of `confirm`."""
     return with_12_passes(("AR-TRM, H = 2, L = 1, window all", "AR-TRM, window all", "Dual UT"), seed)
+
+
+# Pointer chasing, a task in which something can be gained by more passes. The recipe and the rates are those chosen on addition.
+POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")} | {
+    model: BETWEEN[model] for model in ("AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all")} | {
+    "AR-TRM, window all": TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
+POINTERS_RATE = {model: 1e-3 if "norm" in fields else 3e-3 for model, fields in POINTERS.items()}
+
+
+def pointers(profile, seed):
+    """Every flat model, and rung 7 in several forms, at each depth; 1500 steps at most, until 99 % are right."""
+    setting = PROFILES["cpu"]["copy"]
+    given = setting.fields | RECIPE | {"task": "pointers", "training_steps": 1500, "stop_at": LEARNED, "seed": seed}
+    return listed([fields | depth | {"learning_rate": POINTERS_RATE[model]} for model, fields in POINTERS.items() for depth in depths(fields)],
+                  Schedule(50, (10,)), **given)
