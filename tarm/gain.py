@@ -7,7 +7,7 @@ from typing import Callable, NamedTuple
 
 import pandas as pd
 
-from .evaluation import Score, character_accuracy, latest_accuracy
+from .evaluation import Score, character_accuracy, latest_accuracy, metrics
 from .ladder import LADDER
 from .runs import run_from
 from .statistics import holm, interval, t_test
@@ -88,6 +88,21 @@ def at_other_depths(records, runs):
         rows += [{"model": label(run), "rung": run.rung, "trained": run.budget, "passes": steps * run.budget // run.steps,
                   "seed": run.seed, "accuracy": accuracy} for steps, accuracy in sorted(by_steps.items())]
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "accuracy"])
+
+
+def by_quarter(records, runs):
+    """What those records that belong to `runs` (hashes) got right of each quarter of the answer in the end, greedy and unseen, at
+    the training length. One row per run and quarter: model, rung, passes, seed, quarter (1 to 4), accuracy."""
+    rows = []
+    for record in records:
+        if record["run"] in runs:
+            run = run_from(record["configuration"])
+            last = max((score for score in scores(record) if (score.length, score.problems, score.decoding) == (run.length, "unseen", "greedy")),
+                       key=lambda score: score.step)
+            found = metrics(last)
+            rows += [{"model": label(run), "rung": run.rung, "passes": run.budget, "seed": run.seed, "quarter": quarter,
+                      "accuracy": found[f"Q{quarter}"][0]} for quarter in (1, 2, 3, 4)]
+    return pd.DataFrame(rows)
 
 
 def complete(records, study, seeds):

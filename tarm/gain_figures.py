@@ -106,6 +106,27 @@ def row_by_row(ends, models, chance, threshold, note="", filled=()):
 
 
 @styled
+def by_pointers(quarters, order, guess, note=""):
+    """How many pointers are followed, a panel per model and a line per run: of the task `pointers` the answer's last quarter takes one.
+
+    quarters: of `tarm.gain.by_quarter`; order: the models; guess: what can be had without following the last pointer, by how many
+    there are (1 to 4), dashed.
+    """
+    figure, axes = new(2.0 * -(-len(order) // 5) + 0.7, -(-len(order) // 5), 5, note, sharex=True, sharey=True)
+    for i, (ax, model) in enumerate(zip(axes, order)):
+        here = quarters[quarters["model"] == model].assign(pointers=lambda rows: 5 - rows["quarter"])
+        colour, _ = style_of(model, here["rung"].iloc[0])
+        for _, line in here.sort_values("pointers").groupby("seed"):
+            ax.plot(line["pointers"], line["accuracy"], "o-", color=colour, markersize=4, markerfacecolor="none", linewidth=1.1, alpha=0.8, clip_on=False)
+        ax.plot(guess.index, guess, **CHANCE)
+        percent(ax.yaxis, ylim=(0, 1.04), xticks=(1, 2, 3, 4), title=model.replace(", ", ",\n", 1), xlabel="pointers" if i >= len(order) - 5 else "")
+        ax.set_ylabel("" if i % 5 else "characters right, %")
+    for ax in axes[len(order):]:
+        ax.remove()
+    return figure
+
+
+@styled
 def spending(runs, axes, order, note=""):
     """What each run had spent until it first got the threshold right, an axis a panel, a mark a run.
 

@@ -182,6 +182,10 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     assert [line.get_markerfacecolor() == "none" for line in ax.lines[3:5]] == [True, False]
     assert [text.get_text() for text in ax.texts] == ["80", "65", "mean"] and [tick.get_text() for tick in ax.get_yticklabels()] == ["rung 1", "rung 7"]
 
+    quarters = pd.DataFrame([("Dense", "dense", 6, 0, quarter, quarter / 4) for quarter in (1, 2, 3, 4)], columns=["model", "rung", "passes", "seed", "quarter", "accuracy"])
+    run, guess = gain_figures.by_pointers(quarters, ["Dense"], pd.Series(0.2, index=[1, 2, 3, 4]), "a note").axes[0].lines
+    assert list(run.get_xdata()) == [1, 2, 3, 4] and list(run.get_ydata()) == [1.0, 0.75, 0.5, 0.25] and list(guess.get_ydata()) == [0.2] * 4
+
     order = ["Dense", "cured AR-TRM"]
     figure = gain_figures.spending(gain.until(trajectories, 0.5), gain.AXES, order, "a note")
     assert [ax.get_title().replace("\n", " ") for ax in figure.axes] == list(gain.AXES)
@@ -252,3 +256,16 @@ def test_what_is_predicted_of_pointers(whole, held):
     ends = pd.DataFrame([(model, passes, given.get((model, passes), 0.6)) for model in models for passes in (3, 12, 24)], columns=["model", "passes", "accuracy"])
     assert gain.against_predictions(gain.Tables(ends, None, None), gain.POINTERS_PREDICTIONS)["held"].tolist() == held
     assert {model for pair in gain.POINTERS_CONTRASTS for model in pair} <= {gain.label(job.run) for job in jobs("cpu", "pointers")}
+
+
+def test_quarters_are_of_the_last_evaluation_at_the_training_length():
+    """Invented: of ten problems 9, 7, 5 and 1 have the four characters right in the end."""
+    run = Run(rung="dense", budget=6, **FIELDS)
+    kinds = [(2, 3, "unseen", "greedy", [1] * 4), (4, 3, "unseen", "greedy", [9, 7, 5, 1]), (4, 3, "seen", "greedy", [10] * 4),
+             (4, 3, "unseen", "sampled", [2] * 4), (4, 6, "unseen", "greedy", [3] * 7)]
+    evaluations = [Score(step, length, problems, decoding, 10, right, 0)._asdict() for step, length, problems, decoding, right in kinds]
+    other = Run(rung="dense", budget=6, seed=1, **FIELDS)
+    records = [{"run": each.hash, "configuration": asdict(each), "evaluations": evaluations} for each in (run, other)]
+    found = gain.by_quarter(records, {run.hash})
+    assert found["accuracy"].tolist() == [0.9, 0.7, 0.5, 0.1] and found["quarter"].tolist() == [1, 2, 3, 4]
+    assert set(found["model"]) == {"Dense"} and set(found["passes"]) == {6} and set(found["seed"]) == {0}
