@@ -133,8 +133,8 @@ POINTERS_RATE = {model: 1e-3 if "norm" in fields else 3e-3 for model, fields in 
 
 
 def pointers(profile, seed):
-    """Every flat model, and rung 7 in several forms, at each depth; 1500 steps at most, until 99 % are right."""
+    """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right."""
     setting = PROFILES["cpu"]["copy"]
-    given = setting.fields | RECIPE | {"task": "pointers", "training_steps": 1500, "stop_at": LEARNED, "seed": seed}
+    given = setting.fields | RECIPE | {"task": "pointers", "training_steps": 3000, "stop_at": LEARNED, "seed": seed}
     return listed([fields | depth | {"learning_rate": POINTERS_RATE[model]} for model, fields in POINTERS.items() for depth in depths(fields)],
                   Schedule(50, (10,)), **given)
