@@ -1,5 +1,6 @@
 """What the README states in numbers is what the code gives."""
 
+import math
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tarm import LADDER, Architecture, cause, gain
 from tarm.evaluation import latest_accuracy
 from tarm.statistics import interval, share_interval
 from tarm.store import scores
-from tarm.studies import ALL, CURED, SLOWER, jobs, tuning
+from tarm.studies import ALL, CURED, LEARNED, SLOWER, jobs, tuning
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -90,6 +91,19 @@ def test_what_is_said_of_gains_is_counted_from_the_records(committed):
     best = ends[ends["rung"] == "ar_trm"]["accuracy"].max()
     assert f"got {dense.min():.0%} and {dense.max():.0%} of the characters".replace("% and", " and").replace("% of", " % of") in " ".join(README.split())
     assert f"more than {best:.0%}".replace("%", " %") in " ".join(README.split())
+
+
+def test_what_is_said_of_learning_with_few_passes_is_counted_from_the_records(committed):
+    """On copy and reverse, median steps of two seeds."""
+    for task in ("copy", "reverse"):
+        study = {job.run.hash for seed in (0, 1) for job in jobs("cpu", "depth_learned", (seed,), task=[task])}
+        runs = gain.until(gain.trajectories(committed, study), LEARNED)
+        few = runs["passes"] <= 4
+        assert len(runs) == len(study) == 84 and runs[few]["reached"].all() and set(runs[few & (runs["passes"] == 4)]["model"]) == {"Dual UT"}
+        steps = runs.assign(steps=runs["training steps"].fillna(math.inf)).groupby(["model", "passes"])["steps"].median().unstack()
+        fewest = steps[3].fillna(steps[4])
+        assert (fewest - steps[[12, 24]].min(axis=1)).dropna().max() <= 25
+    assert "by none sooner with 12 or 24 by more than one evaluation of 25 steps" in " ".join(README.split())
 
 
 def test_what_is_said_of_the_tuned_models_is_counted_from_the_records(committed):
