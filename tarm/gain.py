@@ -180,7 +180,7 @@ def ranking(trajectories, threshold):
     """The cells from cheapest to dearest on each axis: axis, model, rung, passes, reached (how many runs), runs, spent (the
     median until the threshold, infinite where half of the runs or more never reached it), accuracy (mean at the end), place.
 
-    Cells that are equally dear, those that never got there included, follow by their accuracy. Places count from 1.
+    Cells that are equally dear, those that never got there included, follow by their accuracy, passes and names. Places count from 1.
     Raises ValueError where a cell has runs of several settings, which are no repetitions of each other.
     """
     runs = until(trajectories, threshold)
@@ -191,7 +191,7 @@ def ranking(trajectories, threshold):
     for axis in AXES:
         cells = runs.assign(spent=runs[axis].fillna(float("inf"))).groupby(["model", "rung", "passes"], sort=False).agg(
             reached=("reached", "sum"), runs=("reached", "size"), spent=("spent", "median"), accuracy=("accuracy", "mean"))
-        cells = cells.reset_index().sort_values(["spent", "accuracy"], ascending=[True, False], kind="stable")
+        cells = cells.reset_index().sort_values(["spent", "accuracy", "passes", "model"], ascending=[True, False, True, True])
         parts.append(cells.assign(axis=axis, place=range(1, len(cells) + 1)))
     return pd.concat(parts, ignore_index=True)
 
@@ -224,6 +224,11 @@ class Tables(NamedTuple):
     def spent(self, model, passes, axis="training steps"):
         here = self.ranking[(self.ranking["axis"] == axis) & (self.ranking["model"] == model) & (self.ranking["passes"] == passes)]
         return here["spent"].item()
+
+    def leads(self, axis, cells):
+        """Is none cheaper than the cheapest of these cells (a mask of the ranking)? A tie will do."""
+        here = self.ranking["axis"] == axis
+        return self.ranking[here & cells]["spent"].min() <= self.ranking[here]["spent"].min()
 
     def everyone(self, passes, model=""):
         """Did every run of these cells get to the threshold?"""
@@ -310,23 +315,23 @@ LEARNED_PREDICTIONS = (
                lambda t: not t.ranking[t.ranking["model"].isin(["AR-TRM", "Dual Nested UT"]) & (t.ranking["passes"] > 3)]["reached"].any()),
     Prediction("every run of cured rung 7 learns, whatever its window and its number of passes", lambda t: t.everyone((3, 6, 12, 24), "cured AR-TRM")),
     Prediction("the window of all passes makes every run of rung 7 learn as well", lambda t: t.everyone((6, 12, 24), WHOLE)),
-    Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.cheapest("training FLOP")["passes"] in FEW),
-    Prediction("on training steps it is one of UT or Dual UT", lambda t: t.cheapest("training steps")["model"] in ("UT", "Dual UT")),
+    Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.leads("training FLOP", t.ranking["passes"].isin(FEW))),
+    Prediction("on training steps it is one of UT or Dual UT", lambda t: t.leads("training steps", t.ranking["model"].isin(["UT", "Dual UT"]))),
     Prediction("no model that reads its last pass needs fewer training steps with 24 passes than with its fewest",
-               lambda t: all(t.spent(model, 24) >= t.spent(model, few) for model, few in (
-                   ("Dense", 3), ("Iterative", 3), ("Iterative Step", 3), ("AR-TRM", 3), (WHOLE, 6), (CURED, 3), (f"{CURED}, window all", 6)))),
+               lambda t: all(t.spent(model, 24) >= t.spent(model.split(", ")[0], 3) for model in (  # with 3 passes all windows are one
+                   "Dense", "Iterative", "Iterative Step", "AR-TRM", WHOLE, CURED, f"{CURED}, window all"))),
     Prediction("a run of Dense with 24 passes does not learn", lambda t: not t.everyone((24,), "Dense")),
 )
 
 # And of `pointers`, a task that needs several lookups one after the other. Written before its runs, but after others at the same size and
-# rates: one each, with 1500 steps and the quarters the other way round, of Dense with 6 passes, UT with 6, Dual UT with 12 and rung 7 with its
-# whole gradient with 12 (they ended at 75, 51, 77 and 91 %). The study had 1500 steps at first; eight models were run like that with 12 passes
-# and seed 0, and all but UT (57 %) ended at 74 to 81 %, two pointers. So it got 3000 after two runs of that length with seed 1000: Dense
-# ended at 79, rung 7 at 95 %.
+# rates, whose records are not kept: one each, with 1500 steps and the quarters the other way round, of Dense with 6 passes, UT with 6, Dual UT
+# with 12 and rung 7 with its whole gradient with 12 (they ended at 75, 51, 77 and 91 %). The study had 1500 steps at first; eight models were
+# run like that with 12 passes and seed 0, and all but UT (57 %) ended at 74 to 81 %. So it got 3000, after two runs of that length with seed
+# 1000: Dense ended at 79, rung 7 at 95 %. So neither seed counts: `tarm.studies.tuning.POINTED` has those on which all this is judged.
 POINTERS_CONTRASTS = tuple((WHOLE, other) for other in ("Dense", "Iterative Step", "UT", "Dual UT", UNNESTED, CURED))  # with 12 passes each
 FLAT = ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")
 POINTERS_PREDICTIONS = (
-    Prediction("with 12 passes rung 7 with its whole gradient ends above every rung below it", lambda t: all(t.mean(WHOLE, [12]) > t.mean(flat, [12]) for flat in FLAT)),
+    Prediction("with 12 passes rung 7 with its whole gradient ends above each of rungs 1 to 5", lambda t: all(t.mean(WHOLE, [12]) > t.mean(flat, [12]) for flat in FLAT)),
     Prediction("ten points or more above Dual UT", lambda t: t.mean(WHOLE, [12]) >= t.mean("Dual UT", [12]) + 0.1),
     Prediction("and with 12 passes ten points or more above itself with 3", lambda t: t.mean(WHOLE, [12]) >= t.mean(WHOLE, [3]) + 0.1),
     Prediction("with 24 passes it ends no lower than with 12", lambda t: t.mean(WHOLE, [24]) >= t.mean(WHOLE, [12])),

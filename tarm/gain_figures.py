@@ -116,7 +116,7 @@ def by_pointers(quarters, order, guess, note=""):
     for i, (ax, model) in enumerate(zip(axes, order)):
         here = quarters[quarters["model"] == model].assign(pointers=lambda rows: 5 - rows["quarter"])
         colour, _ = style_of(model, here["rung"].iloc[0])
-        for _, line in here.sort_values("pointers").groupby("seed"):
+        for _, line in here.sort_values("pointers").groupby(["passes", "seed"]):
             ax.plot(line["pointers"], line["accuracy"], "o-", color=colour, markersize=4, markerfacecolor="none", linewidth=1.1, alpha=0.8, clip_on=False)
         ax.plot(guess.index, guess, **CHANCE)
         percent(ax.yaxis, ylim=(0, 1.04), xticks=(1, 2, 3, 4), title=model.replace(", ", ",\n", 1), xlabel="pointers" if i >= len(order) - 5 else "")

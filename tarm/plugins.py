@@ -13,7 +13,7 @@ from .architecture import build
 from .decoding import Past
 from .ladder import LADDER
 from .ledger import PassCounter
-from .profiles import PROFILES
+from .profiles import PROFILES, setting
 from .streams import stream
 from .studies import members
 from .tasks import TASKS, VOCABULARY
@@ -22,17 +22,17 @@ VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and n
 
 
 def register_task(task, like="copy"):
-    """Add a task beside copy, reverse and addition; each profile runs it as it runs the task `like`.
+    """Add a task beside the built-in ones; each profile runs it as it runs the task `like`.
 
     Raises ValueError for a key that is taken, a `like` that does not exist, and for problems of other shapes, types or
     characters than those of the built-in tasks.
     """
-    if like not in PROFILES["cpu"]:
-        raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(PROFILES['cpu'])}")
-    check_problems(task, PROFILES["smoke"][like].fields["length"])
+    if like not in TASKS:
+        raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(TASKS)}")
+    check_problems(task, setting("smoke", like).fields["length"])
     add(TASKS, task, "task")
-    for settings in PROFILES.values():
-        settings[task.key] = settings[like]
+    for profile, settings in PROFILES.items():
+        settings[task.key] = setting(profile, like)
     members.cache_clear()
 
 

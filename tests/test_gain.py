@@ -109,6 +109,20 @@ def test_the_best_setting_of_a_cell_is_the_one_with_most_right_over_its_seeds():
         gain.best(ends, ["learning rate"])  # two norms at 1e-3
 
 
+def test_cells_that_tie_are_ranked_whatever_the_order_of_the_records():
+    """Two models that end alike at the same cost: fewer passes first, then the name; either leads."""
+    records = [record(Run(rung=rung, budget=budget, **FIELDS), (9, 10), 6, 6) for rung, budget in (("universal", 12), ("dense", 6), ("universal", 6))]
+    runs = {each["run"] for each in records}
+    for order in records, records[::-1]:
+        ranking = gain.ranking(gain.trajectories(order, runs), 0.9)
+        first = ranking[ranking["axis"] == "training FLOP"]
+        assert list(zip(first["model"], first["passes"])) == [("Dense", 6), ("UT", 6), ("UT", 12)]
+    tables = gain.Tables(None, ranking, None)
+    assert all(tables.leads("training FLOP", ranking["model"] == model) for model in ("Dense", "UT"))
+    dearer = tables._replace(ranking=ranking.assign(spent=ranking["spent"] + (ranking["model"] == "UT")))
+    assert not dearer.leads("training FLOP", ranking["model"] == "UT")
+
+
 def test_cells_are_compared_seed_by_seed():
     cells = [("Dense", 3, 1, 0.9), ("Dense", 3, 0, 0.5), ("UT", 12, 0, 0.25), ("UT", 12, 1, 1.0), ("UT", 3, 0, 0.7)]
     ends = pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"])
@@ -182,9 +196,9 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     assert [line.get_markerfacecolor() == "none" for line in ax.lines[3:5]] == [True, False]
     assert [text.get_text() for text in ax.texts] == ["80", "65", "mean"] and [tick.get_text() for tick in ax.get_yticklabels()] == ["rung 1", "rung 7"]
 
-    quarters = pd.DataFrame([("Dense", "dense", 6, 0, quarter, quarter / 4) for quarter in (1, 2, 3, 4)], columns=["model", "rung", "passes", "seed", "quarter", "accuracy"])
-    run, guess = gain_figures.by_pointers(quarters, ["Dense"], pd.Series(0.2, index=[1, 2, 3, 4]), "a note").axes[0].lines
-    assert list(run.get_xdata()) == [1, 2, 3, 4] and list(run.get_ydata()) == [1.0, 0.75, 0.5, 0.25] and list(guess.get_ydata()) == [0.2] * 4
+    quarters = pd.DataFrame([("Dense", "dense", passes, 0, quarter, quarter / passes) for passes in (4, 8) for quarter in (1, 2, 3, 4)], columns=["model", "rung", "passes", "seed", "quarter", "accuracy"])
+    run, other, guess = gain_figures.by_pointers(quarters, ["Dense"], pd.Series(0.2, index=[1, 2, 3, 4]), "a note").axes[0].lines
+    assert list(run.get_xdata()) == [1, 2, 3, 4] and list(run.get_ydata()) == [1.0, 0.75, 0.5, 0.25] and list(other.get_ydata()) == [0.5, 0.375, 0.25, 0.125] and list(guess.get_ydata()) == [0.2] * 4
 
     order = ["Dense", "cured AR-TRM"]
     figure = gain_figures.spending(gain.until(trajectories, 0.5), gain.AXES, order, "a note")
@@ -236,7 +250,7 @@ def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
     """Invented: steps until learned, in all of two runs or in none."""
     models = {"Dense": (90, 100, 200, None), "Iterative": (90, 100, 200, 300), "Iterative Step": (90, 100, 200, 300), "UT": (50,) * 4,
               "Dual UT": (60,) * 4, "Dual Nested UT": (90, None, None, None), "AR-TRM": (90, None, None, None),
-              "AR-TRM, window all": (None, 90, 100, 200), "cured AR-TRM": (90, 90, 100, 200), "cured AR-TRM, window all": (90, 90, 100, 200)}
+              "AR-TRM, window all": (None, 90, 100, 200), "cured AR-TRM": (90, 90, 100, 200), "cured AR-TRM, window all": (None, 90, 100, 200)}
     spent = {(model, passes): each for model, cells in models.items() for passes, each in zip((3, 6, 12, 24), cells)}
     del spent["AR-TRM, window all", 3], spent["cured AR-TRM, window all", 3]
     cells = pd.DataFrame([(model, passes, 2 if each else 0, 2, each or inf) for (model, passes), each in (spent | steps).items()],
@@ -246,12 +260,14 @@ def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
     assert gain.against_predictions(gain.Tables(None, ranking, None), gain.LEARNED_PREDICTIONS)["held"].tolist() == held
 
 
-@pytest.mark.parametrize("whole, held", [(0.9, [True] * 9), (0.5, [False, False, False, False, True, True, True, True, False])])
-def test_what_is_predicted_of_pointers(whole, held):
-    """Invented: with its whole gradient rung 7 ends at `whole` with 12 passes, at 85 % without nesting or read by ACT, and all else at 60 %
-    or as given."""
-    given = {("Dense", 3): 0.5, ("AR-TRM, window all", 12): whole, ("AR-TRM, window all", 24): whole if whole == 0.9 else 0.4,
-             ("AR-TRM, H = 1, L = 1, window all", 12): 0.85, ("Dual Nested UT, window all", 12): 0.85}
+@pytest.mark.parametrize("whole, dense, ut, other, held", [
+    (0.9, 0.5, 0.6, 0.85, [True] * 9), (0.5, 0.5, 0.6, 0.85, [False, False, False, False, True, True, True, True, False]),
+    (0.9, 0.6, 0.5, 0.7, [True, True, True, True, False, False, False, False, True])])
+def test_what_is_predicted_of_pointers(whole, dense, ut, other, held):
+    """Invented: with its whole gradient rung 7 ends at `whole` with 12 passes, at `other` without nesting or read by ACT, Dense and UT
+    at `dense` and `ut` with 3, and all else at 60 % or as given."""
+    given = {("Dense", 3): dense, ("UT", 3): ut, ("AR-TRM, window all", 12): whole, ("AR-TRM, window all", 24): whole if whole == 0.9 else 0.4,
+             ("AR-TRM, H = 1, L = 1, window all", 12): other, ("Dual Nested UT, window all", 12): other}
     models = (*gain.FLAT, "AR-TRM, window all", "AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all", "cured AR-TRM")
     ends = pd.DataFrame([(model, passes, given.get((model, passes), 0.6)) for model in models for passes in (3, 12, 24)], columns=["model", "passes", "accuracy"])
     assert gain.against_predictions(gain.Tables(ends, None, None), gain.POINTERS_PREDICTIONS)["held"].tolist() == held

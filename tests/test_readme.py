@@ -4,6 +4,7 @@ import math
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tarm import LADDER, Architecture, cause, gain
@@ -102,8 +103,12 @@ def test_what_is_said_of_learning_with_few_passes_is_counted_from_the_records(co
         assert len(runs) == len(study) == 84 and runs[few]["reached"].all() and set(runs[few & (runs["passes"] == 4)]["model"]) == {"Dual UT"}
         steps = runs.assign(steps=runs["training steps"].fillna(math.inf)).groupby(["model", "passes"])["steps"].median().unstack()
         fewest = steps[3].fillna(steps[4])
-        assert (fewest - steps[[12, 24]].min(axis=1)).dropna().max() <= 25
-    assert "by none sooner with 12 or 24 by more than one evaluation of 25 steps" in " ".join(README.split())
+        alone = pd.Series(steps.index.str.split(", window").str[0], index=steps.index)  # with 3 passes all windows are one
+        sooner = alone.map(fewest) - steps[[12, 24]].min(axis=1)
+        assert sooner[sooner > 25].index.tolist() == (["cured AR-TRM, window all"] if task == "reverse" else [])
+    assert "With 12 or 24 none is sooner in the median by more than one evaluation (25 steps)" in " ".join(README.split())
+    one = "cured AR-TRM, window all"
+    assert f"on reverse: {steps.loc[one, 12]:.0f} steps with 12 passes, {fewest['cured AR-TRM']:.0f} with three." in README
 
 
 def test_what_is_said_of_the_tuned_models_is_counted_from_the_records(committed):
@@ -142,27 +147,29 @@ def test_what_is_said_of_rung_7_beside_dual_ut_is_counted_from_the_records(commi
 
     fresh = behind(gain.WHOLE, "UT", range(5, 10), 6)
     assert f"with five further seeds it is {fresh[0]:.0f} behind ({fresh[1]:.0f} to {fresh[2]:.0f}, with four of five)" in text and fresh[3] == 4
-    more = ends[(ends["model"] == gain.WHOLE) & ends["seed"].isin(tuning.CONFIRMED)]["accuracy"]
-    assert f"with five more seeds at 12 passes: {100 * more.mean():.0f} in the mean, one run of {100 * more.max():.0f}." in text and len(more) == 5
+    more = ends[(ends["model"] == gain.WHOLE) & (ends["passes"] == 12) & (ends["seed"] > 4)]["accuracy"]
+    assert f"with fifteen more seeds at 12 passes: {100 * more.mean():.0f} in the mean, five runs of 75 or more." in text and (len(more), (more >= 0.75).sum()) == (15, 5)
     mean, low, high, ahead = behind(gain.WHOLE, "UT", range(10), 6)
     assert f"and with all ten {mean:.0f} ({low:.0f} to {high:.0f})" in text and ahead == 9
     mean, low, high, ahead = behind(gain.WHOLE, "Dual UT", range(20))
     assert f"behind it with sixteen of twenty seeds, by {mean:.0f} points ({low:.0f} to {high:.0f}); " in text and ahead == 16
-    assert f"behind Dual UT (rung 5) by {mean:.0f} points over twenty seeds ({low:.0f} to {high:.0f})" in text
+    mean, low, high, _ = behind(gain.WHOLE, "Dual UT", range(5, 20))
+    assert f"behind Dual UT (rung 5) by {mean:.0f} points over the fifteen seeds that did not raise the question ({low:.0f} to {high:.0f})" in text
+    assert f"Without the five that raised the question it is {mean:.0f} ({low:.0f} to {high:.0f})" in text
     first, _, _, ahead = behind(gain.WHOLE, "Dual UT", range(10))
     mean, low, high, last = behind(gain.WHOLE, "Dual UT", tuning.SETTLED)
     assert f"with each of the first ten, by {first:.0f}, and with six of the last ten, which were fixed afterwards, by {mean:.0f} ({low:.0f} to {high:.0f})" in text
     assert (ahead, last) == (10, 6)
     (before, *_), (mean, low, high, _) = (behind(gain.WHOLE, gain.ONE_UPDATE, seeds) for seeds in (range(10), tuning.SETTLED))
-    assert f"it was {before:.0f} points ahead over ten seeds, and {mean:.0f} with the last ten ({low:.0f} to {high:.0f})" in text
+    assert f"was {before:.0f} points ahead of rung 7 with two over ten seeds, and {mean:.0f} with the last ten ({low:.0f} to {high:.0f})" in text
     first, _, _, ahead = behind(gain.WHOLE, gain.UNNESTED, range(5))
     assert f"the model without nesting was {first:.0f} points ahead of the nested one, with each seed; with five further seeds {-behind(gain.WHOLE, gain.UNNESTED, range(5, 10))[0]:.0f} behind" in text and ahead == 5
     cut = ends[ends["model"].isin([model for model, fields in tuning.BETWEEN.items() if "norm" in fields])]["accuracy"]
     most = 100 * cut.sort_values()[:-1]
-    assert len(cut) == 20 and f"left it at {most.min():.0f} to {most.max():.0f} %, in 19 of 20 runs" in text
+    assert len(cut) == 20 and f"it stayed at {most.min():.0f} to {most.max():.0f} %, in 19 of 20 runs" in text
     three = gain.at_the_end(gain.trajectories(committed, {job.run.hash for seed in range(5) for job in jobs("cpu", "tuned", (seed,), budget=[3])}))
     assert all((gain.paired(three, (gain.WHOLE, 3), (model, 3)) < 0).all() for model in ("UT", "Dense", "Iterative"))
-    assert "stays behind UT, Dense and Iterative of three passes with each of five seeds" in text
+    assert "with three passes each the Autoregressive TRM (rung 7 below), all of it trained, stays behind UT, Dense and Iterative with each of the five" in text
 
 
 def test_it_says_that_nothing_was_run_as_long_as_the_table_does():

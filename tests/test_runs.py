@@ -8,7 +8,7 @@ import pytest
 
 from tarm import LADDER, Architecture
 from tarm.runs import Run, Schedule, run_from
-from tarm.profiles import PROFILES
+from tarm.profiles import PROFILES, setting
 from tarm.studies import STUDIES, jobs, place
 from tarm.training import check_room
 
@@ -137,6 +137,10 @@ def test_the_main_study_is_every_rung_on_every_task(profile):
         (rung, task, seed) for rung in LADDER for task in ("copy", "reverse", "addition") for seed in (0, 4)}
     assert len({job.run.hash for job in main}) == len(main) == 7 * 3 * 2
     assert {place(job.run) for job in main} == {(profile, "main")}
+
+
+def test_a_task_outside_the_main_study_is_run_as_copy_is():
+    assert setting("smoke", "pointers") is PROFILES["smoke"]["copy"] and setting("cpu", "addition") is PROFILES["cpu"]["addition"]
 
 
 def test_the_paper_profile_is_the_published_protocol():

@@ -176,7 +176,7 @@ def test_chance_of_published_addition():
 
 
 def test_pointers_by_hand():
-    """x = 1203: position 0 points at 1, that at 2, that at 0; position 3 at itself."""
-    problems = TASKS["pointers"].write(torch.tensor([[[1, 2, 0, 3]]]))
-    assert decode(problems.answer[0]) == "1" + "1" + "1" + "3"
-    assert decode(problems.prompt[0]) == "1203|"
+    """x = 2937: of four positions 9 is 1 and 7 is 3. From 0 the pointers are 2, 3, 7, 7; from 1, 9, 9, 9; from 2, 3, 7; from 3, 7."""
+    problems = TASKS["pointers"].write(torch.tensor([[[2, 9, 3, 7], [2, 1, 3, 0]]]).transpose(0, 1))
+    assert decode(problems.answer[0]) == "7" + "9" + "7" + "7" and decode(problems.prompt[0]) == "2937|"
+    assert decode(problems.answer[1]) == "2" + "1" + "0" + "0"  # 2, 3, 0, 2; 1; 3, 0; 0

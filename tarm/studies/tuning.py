@@ -125,16 +125,19 @@ def settle(profile, seed):
     return with_12_passes(("AR-TRM, H = 2, L = 1, window all", "AR-TRM, window all", "Dual UT"), seed)
 
 
-# Pointer chasing, a task in which something can be gained by more passes. The recipe and the rates are those chosen on addition.
+# Pointer chasing, a task that takes several lookups one after the other. The recipe is that of addition, and so are the rates
+# where one was chosen there, for the number of passes or for 12; the cured model with its whole gradient has the cured one's.
 POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")} | {
     model: BETWEEN[model] for model in ("AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all")} | {
     "AR-TRM, window all": TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
-POINTERS_RATE = {model: 1e-3 if "norm" in fields else 3e-3 for model, fields in POINTERS.items()}
+POINTED = range(1, 6)  # the seeds on which they are judged
 
 
 def pointers(profile, seed):
     """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right."""
     setting = PROFILES["cpu"]["copy"]
     given = setting.fields | RECIPE | {"task": "pointers", "training_steps": 3000, "stop_at": LEARNED, "seed": seed}
-    return listed([fields | depth | {"learning_rate": POINTERS_RATE[model]} for model, fields in POINTERS.items() for depth in depths(fields)],
+    rates = {model: RATE.get(model) or dict.fromkeys((3, 4, 6, 12, 24), BETWEEN_RATE.get(model, 1e-3)) for model in POINTERS} | {"cured AR-TRM": RATE["AR-TRM"]}
+    return listed([fields | depth | {"learning_rate": rates[model][depth["budget"]]} for model, fields in POINTERS.items() for depth in depths(fields)
+                   if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)],  # which is cured AR-TRM
                   Schedule(50, (10,)), **given)
