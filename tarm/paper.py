@@ -13,7 +13,7 @@ from .evaluation import Score, metrics
 from .statistics import over_seeds
 from .store import COMMITTED, Store
 from .studies import STUDIES
-from .tasks import TASKS
+from .tasks import TASKS, quarters
 from .verdict import compare
 
 PHASES = ("Q1", "Q2", "Q3", "last")
@@ -69,8 +69,8 @@ def phase_transition(records):
     rows = gallery.select(tidy("compute", records), "paper", study="compute", budget=24, metric=list(PHASES))
     rows = rows[rows["length"] == rows["training_length"]]
     levels = TASKS["addition"].chance(rows["length"].iloc[0])
-    n = len(levels)
-    spans = {"Q1": (0, n // 4), "Q2": (n // 4, n // 2), "Q3": (n // 2, 3 * n // 4), "last": (n - 1, n)}
+    n, bounds = len(levels), quarters(len(levels))
+    spans = {f"Q{q + 1}": bounds[q:q + 2] for q in range(3)} | {"last": (n - 1, n)}
     chance = {metric: levels[start:stop].mean().item() for metric, (start, stop) in spans.items()}
     points = over_seeds(rows, ["width", "metric", "rung", "step"])
     return rows, points.assign(chance=points["metric"].map(chance))
