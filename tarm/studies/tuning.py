@@ -133,11 +133,18 @@ POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative 
 POINTED = range(1, 6)  # the seeds on which they are judged
 
 
+def listed_pointers(variants, seed):
+    given = PROFILES["cpu"]["copy"].fields | RECIPE | {"task": "pointers", "training_steps": 3000, "stop_at": LEARNED, "seed": seed}
+    return listed(variants, Schedule(50, (10,)), **given)
+
+
+def tune_pointers(profile, seed):
+    """Which learning rate suits each model on pointers, with 12 passes."""
+    return listed_pointers([fields | {"budget": 12, "learning_rate": rate} for rate in RATES for fields in POINTERS.values()], seed)
+
+
 def pointers(profile, seed):
     """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right."""
-    setting = PROFILES["cpu"]["copy"]
-    given = setting.fields | RECIPE | {"task": "pointers", "training_steps": 3000, "stop_at": LEARNED, "seed": seed}
     rates = {model: RATE.get(model) or dict.fromkeys((3, 4, 6, 12, 24), BETWEEN_RATE.get(model, 1e-3)) for model in POINTERS} | {"cured AR-TRM": RATE["AR-TRM"]}
-    return listed([fields | depth | {"learning_rate": rates[model][depth["budget"]]} for model, fields in POINTERS.items() for depth in depths(fields)
-                   if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)],  # which is cured AR-TRM
-                  Schedule(50, (10,)), **given)
+    return listed_pointers([fields | depth | {"learning_rate": rates[model][depth["budget"]]} for model, fields in POINTERS.items() for depth in depths(fields)
+                            if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)], seed)  # which is cured AR-TRM
