@@ -7,7 +7,7 @@ from typing import Callable, NamedTuple
 
 import pandas as pd
 
-from .evaluation import Score, character_accuracy, latest_accuracy, metrics
+from .evaluation import Score, character_accuracy, metrics
 from .ladder import LADDER
 from .runs import run_from
 from .statistics import holm, interval, t_test
@@ -69,40 +69,36 @@ def trajectories(records, runs, name=label):
     return pd.DataFrame(rows)
 
 
+def by_passes(record, run):
+    """{block passes: Score} of a record in the end, greedy, unseen, at the training length: with the run's own passes, and with
+    others where its schedule asks for them."""
+    def asked(score):
+        return (score.length, score.problems, score.decoding) == (run.length, "unseen", "greedy")
+
+    own = max(filter(asked, scores(record)), key=lambda score: score.step)
+    others = {each["steps"]: Score(**{name: value for name, value in each.items() if name != "steps"}) for each in record.get("other_steps", [])
+              if (each["length"], each["problems"], each["decoding"]) == (run.length, "unseen", "greedy")}
+    return {steps * run.budget // run.steps: score for steps, score in sorted(({run.steps: own} | others).items())}
+
+
 def at_other_depths(records, runs):
     """What those records that belong to `runs` (hashes) got right in the end with other numbers of block passes than they
     were trained with, greedy and unseen, at the training length.
 
     One row per run and number of passes, its own among them: model, rung, trained (passes), passes, seed, accuracy.
     """
-    rows = []
-    for record in records:
-        others = record.get("other_steps", [])
-        if record["run"] not in runs or not others:
-            continue
-        run = run_from(record["configuration"])
-        by_steps = {run.steps: latest_accuracy(scores(record), run.length)}
-        for steps in sorted({each["steps"] for each in others}):
-            found = [Score(**{name: value for name, value in each.items() if name != "steps"}) for each in others if each["steps"] == steps]
-            by_steps[steps] = character_accuracy(found, run.length)
-        rows += [{"model": label(run), "rung": run.rung, "trained": run.budget, "passes": steps * run.budget // run.steps,
-                  "seed": run.seed, "accuracy": accuracy} for steps, accuracy in sorted(by_steps.items())]
+    rows = [(label(run), run.rung, run.budget, passes, run.seed, metrics(score)["character"][0])
+            for record in records if record["run"] in runs and record.get("other_steps")
+            for run in [run_from(record["configuration"])] for passes, score in by_passes(record, run).items()]
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "accuracy"])
 
 
 def by_quarter(records, runs):
-    """What those records that belong to `runs` (hashes) got right of each quarter of the answer in the end, greedy and unseen, at
-    the training length. One row per run and quarter: model, rung, passes, seed, quarter (1 to 4), accuracy."""
-    rows = []
-    for record in records:
-        if record["run"] in runs:
-            run = run_from(record["configuration"])
-            last = max((score for score in scores(record) if (score.length, score.problems, score.decoding) == (run.length, "unseen", "greedy")),
-                       key=lambda score: score.step)
-            found = metrics(last)
-            rows += [{"model": label(run), "rung": run.rung, "passes": run.budget, "seed": run.seed, "quarter": quarter,
-                      "accuracy": found[f"Q{quarter}"][0]} for quarter in (1, 2, 3, 4)]
-    return pd.DataFrame(rows)
+    """The same of all of these records, a row for each quarter (1 to 4) of the answer."""
+    rows = [(label(run), run.rung, run.budget, passes, run.seed, quarter, metrics(score)[f"Q{quarter}"][0])
+            for record in records if record["run"] in runs
+            for run in [run_from(record["configuration"])] for passes, score in by_passes(record, run).items() for quarter in (1, 2, 3, 4)]
+    return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "quarter", "accuracy"])
 
 
 def complete(records, study, seeds):

@@ -197,8 +197,14 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     assert [text.get_text() for text in ax.texts] == ["80", "65", "mean"] and [tick.get_text() for tick in ax.get_yticklabels()] == ["rung 1", "rung 7"]
 
     quarters = pd.DataFrame([("Dense", "dense", passes, 0, quarter, quarter / passes) for passes in (4, 8) for quarter in (1, 2, 3, 4)], columns=["model", "rung", "passes", "seed", "quarter", "accuracy"])
+    quarters["trained"] = quarters["passes"]
     run, other, guess = gain_figures.by_pointers(quarters, ["Dense"], pd.Series(0.2, index=[1, 2, 3, 4]), "a note").axes[0].lines
     assert list(run.get_xdata()) == [1, 2, 3, 4] and list(run.get_ydata()) == [1.0, 0.75, 0.5, 0.25] and list(other.get_ydata()) == [0.5, 0.375, 0.25, 0.125] and list(guess.get_ydata()) == [0.2] * 4
+
+    passes = gain_figures.pointers_by_passes(quarters.assign(trained=8), ["Dense"], "a note").axes[0]
+    mean, marks = passes.lines[:2]  # of one pointer, so of the last quarter
+    assert list(mean.get_xdata()) == list(marks.get_xdata()) == [4, 8] and list(mean.get_ydata()) == [1, 0.5]
+    assert list(passes.lines[-1].get_xdata()) == [8, 8] and [text.get_text() for text in passes.figure.legends[0].texts] == ["1 pointer", "2 pointers", "3 pointers", "4 pointers"]
 
     order = ["Dense", "cured AR-TRM"]
     figure = gain_figures.spending(gain.until(trajectories, 0.5), gain.AXES, order, "a note")
@@ -282,6 +288,7 @@ def test_quarters_are_of_the_last_evaluation_at_the_training_length():
     evaluations = [Score(step, length, problems, decoding, 10, right, 0)._asdict() for step, length, problems, decoding, right in kinds]
     other = Run(rung="dense", budget=6, seed=1, **FIELDS)
     records = [{"run": each.hash, "configuration": asdict(each), "evaluations": evaluations} for each in (run, other)]
+    records[0]["other_steps"] = [{"steps": run.steps // 2} | score for score in (evaluations[2], evaluations[1] | {"correct": [4, 3, 2, 1]})]
     found = gain.by_quarter(records, {run.hash})
-    assert found["accuracy"].tolist() == [0.9, 0.7, 0.5, 0.1] and found["quarter"].tolist() == [1, 2, 3, 4]
-    assert set(found["model"]) == {"Dense"} and set(found["passes"]) == {6} and set(found["seed"]) == {0}
+    assert found["accuracy"].tolist() == [0.4, 0.3, 0.2, 0.1, 0.9, 0.7, 0.5, 0.1] and found["quarter"].tolist() == [1, 2, 3, 4] * 2
+    assert found["passes"].tolist() == [3] * 4 + [6] * 4 and set(found["trained"]) == {6} and set(found["model"]) == {"Dense"} and set(found["seed"]) == {0}

@@ -9,7 +9,7 @@ same with 12 passes for what lies between two of these models; its forms are not
 from ..ladder import LADDER
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, CURED, PUBLISHED_RUNGS, TRM, listed
+from .lists import ALL, CURED, PUBLISHED_RUNGS, TRM, at_other_depths, listed
 from .small import LEARNED
 
 VALIDATION = (1000, 1001)  # seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them
@@ -144,7 +144,9 @@ def tune_pointers(profile, seed):
 
 
 def pointers(profile, seed):
-    """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right."""
+    """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right. And each run with
+    other numbers of passes than it was trained with."""
     rates = {model: RATE.get(model) or dict.fromkeys((3, 4, 6, 12, 24), BETWEEN_RATE.get(model, 1e-3)) for model in POINTERS} | {"cured AR-TRM": RATE["AR-TRM"]}
-    return listed_pointers([fields | depth | {"learning_rate": rates[model][depth["budget"]]} for model, fields in POINTERS.items() for depth in depths(fields)
-                            if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)], seed)  # which is cured AR-TRM
+    return at_other_depths(listed_pointers([
+        fields | depth | {"learning_rate": rates[model][depth["budget"]]} for model, fields in POINTERS.items() for depth in depths(fields)
+        if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)], seed), (2, 4, 6, 8, 12, 18, 24))  # which is cured AR-TRM
