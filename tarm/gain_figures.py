@@ -139,7 +139,7 @@ def pointers_by_passes(quarters, order, note=""):
             ax.plot(mean.index, mean, color=colour, linewidth=1.6, label=f"{5 - quarter} pointer{'s' * (quarter < 4)}")
             ax.plot(line["passes"], line["accuracy"], "o", color=colour, markersize=3, markerfacecolor="white", clip_on=False)
         ax.axvline(here["trained"].iloc[0], **CHANCE | {"linestyle": ":"})
-        passes_axis(ax, sorted(set(quarters["passes"])))
+        passes_axis(ax, (2, 4, 6, 12, 24))
         percent(ax.yaxis, ylim=(0, 1.04), title=model.replace(", ", ",\n", 1), xlabel="passes run" if i >= len(order) - 4 else "")
         ax.set_ylabel("" if i % 4 else "characters right, %")
     for ax in axes[len(order):]:
