@@ -4,11 +4,11 @@ import sys
 
 from .architecture import Architecture, build
 from .ladder import LADDER
-from .plugins import load_plugins, register_rung, register_task
+from .plugins import load_plugins, register_rung, register_study, register_task
 from .tasks import TASKS
 
 __version__ = "0.1.0"
-__all__ = ["LADDER", "TASKS", "Architecture", "build", "register_rung", "register_task"]
+__all__ = ["LADDER", "TASKS", "Architecture", "build", "register_rung", "register_study", "register_task"]
 
 try:
     load_plugins()

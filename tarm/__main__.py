@@ -109,6 +109,7 @@ def parser():
     sub = command("export", "copy a profile's records into figures/data, and draw the committed figures anew",
                   "export --profile cpu", device=False)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
+    sub.add_argument("--replace", action="store_true", help="also records that are committed with other losses")
     sub = command("check-records", "take the first training steps of recorded runs again, and "
                   "compare the losses; on the CPU and in figures/data unless said otherwise", "check-records 3c99494164ee")
     sub.set_defaults(device="cpu")

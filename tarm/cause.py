@@ -44,13 +44,13 @@ def named(change):
 
 def outcomes(records, seeds=SEEDS):
     """One row per run of the studies STUDIES with these seeds among the records: rung, change, task, seed, learned,
-    steps (at which it had learned, or its last), accuracy (the last: greedy, unseen)."""
+    steps (at which it had learned, or its last), accuracy (the last: greedy, unseen; 0 of a run that diverged)."""
     wanted = {job.run.hash for study in STUDIES for job in jobs("cpu", study, seeds)}
     rows = []
     for record in records:
         if record["run"] in wanted:
             run, found = run_from(record["configuration"]), scores(record)
-            accuracy, last = latest_accuracy(found, run.length), max(score.step for score in found)
+            accuracy, last = (0.0, run.training_steps) if record.get("diverged_at") else (latest_accuracy(found, run.length), max(score.step for score in found))
             rows.append((run.rung, name(run), run.task, run.seed, accuracy >= LEARNED, last, accuracy))
     return pd.DataFrame(rows, columns=["rung", "change", "task", "seed", "learned", "steps", "accuracy"])
 
@@ -70,7 +70,7 @@ def curves(records, runs):
 
 def cells(outcomes):
     """One row per cell: learned (how many), runs, low and high (an exact 95 % interval of the share), and steps: the
-    median until learned, nan where fewer than half have learned within the time."""
+    median until learned, nan where half or more have not learned within the time."""
     def collapse(group):
         learned, n = int(group["learned"].sum()), len(group)
         low, high = share_interval(learned, n)

@@ -128,12 +128,13 @@ def claim(sentence, holds, asserted=True):
 
 
 def committed(rung, task):
-    """The committed records' last character accuracies, at the cpu profile, of one rung on one task, in [0, 1], one for each seed that did not diverge.
+    """The committed records' last character accuracies, at the cpu profile, of one rung on one task, in [0, 1], a Series by seed without
+    those that diverged.
 
     Greedy and on unseen problems.
     """
     rows = select(read(COMMITTED), "cpu", rung=rung, task=task, metric="character")
-    return at_the_end(rows)["value"].dropna()
+    return at_the_end(rows).set_index("seed")["value"].sort_index().dropna()
 
 
 def ledgers(rung, task):

@@ -18,7 +18,7 @@ def backward_passes(run):
         return run.budget
     if run.window.isdecimal():
         return int(run.window)
-    steps = 1 if run.rung == "ar_trm" and not run.reads_every_step else run.steps  # rung 7 reads its last step only
+    steps = 1 if LADDER[run.rung].model.halting_head == "q_halt" and not run.reads_every_step else run.steps  # rung 7 reads its last step only
     return steps * cycle * (run.outer if run.window == "step" else 1)
 
 

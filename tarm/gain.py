@@ -3,6 +3,7 @@
 A *cell* is a model with a number of passes: "Universal Transformer, 12 passes".
 """
 
+from sys import float_info
 from typing import Callable, NamedTuple
 
 import pandas as pd
@@ -13,6 +14,7 @@ from .runs import run_from
 from .statistics import holm, interval, t_test
 from .store import scores
 from .studies import jobs
+from .table import lost
 
 # what a training step costs on each axis, from a run's ledger
 AXES = {
@@ -23,19 +25,20 @@ AXES = {
 }
 
 TUNED = ("norm", "scale", "learning rate")  # what `tarm.studies.tuning` chooses for each model
-KEYS = ["model", "passes", *TUNED, "seed"]  # a run, in tables of runs
+KEYS = ["run", "model", "passes", *TUNED, "seed"]  # a run, in tables of runs: its hash and how it is named
 
 
 def wiring(run):
     """The model of a run, whatever its norm, its scale and its recipe: "AR-TRM", "AR-TRM, window all"."""
     nested = LADDER[run.rung].model.nested
     return ", ".join([LADDER[run.rung].short] + [words for words, changed in {
-        f"H = {run.outer}, L = {run.inner}": nested and (run.inner != 2 or run.outer != 2 and run.steps > 1),  # H = 1 is how 3 passes are made
+        f"H = {run.outer}, L = {run.inner}": nested and (run.inner != 2 or run.outer != 2 and (run.outer, run.steps) != (1, 1)),  # which is how 3 passes are made
         f"window {run.window}": nested and run.window != "cycle",
         "mean of all steps": run.readout == "mean",
         "deep supervision": run.supervision == "steps",
         "an update behind each step": run.supervision == "steps-optimised",
-        "trained halting": run.halting_head == "trained"}.items() if changed])
+        "trained halting": run.halting_head == "trained",
+        **{f"{field} {getattr(run, field)}": field in run.changes for field in ("start", "injection", "sum", "residual")}}.items() if changed])
 
 
 FORMS = {("post", "unit"): "cured ", ("reentry", "unit"): "re-entry "}  # (norm, scale) that have a name
@@ -49,7 +52,7 @@ def label(run):
 def trajectories(records, runs, name=label):
     """The evaluations at the training length of those records that belong to `runs` (hashes), greedy and unseen.
 
-    One row per run and evaluation: model (`name` of the run), rung, passes (nominal), norm, scale, learning rate, seed, step,
+    One row per run and evaluation: run (its hash), model (`name` of it), rung, passes (nominal), norm, scale, learning rate, seed, step,
     accuracy (of characters), and for each of AXES what had been spent by then (a mean over the run's training steps, times the steps).
     A run that diverged ends with an accuracy of 0.
     """
@@ -64,18 +67,18 @@ def trajectories(records, runs, name=label):
             accuracies[run.training_steps] = 0.0
         for step, accuracy in accuracies.items():
             spent = {axis: step * cost(ledger, len(record["losses"])) for axis, cost in AXES.items()}
-            rows.append({"model": name(run), "rung": run.rung, "passes": run.budget, "norm": run.norm, "scale": run.scale,
+            rows.append({"run": run.hash, "model": name(run), "rung": run.rung, "passes": run.budget, "norm": run.norm, "scale": run.scale,
                          "learning rate": run.learning_rate, "seed": run.seed, "step": step, "accuracy": accuracy} | spent)
     return pd.DataFrame(rows)
 
 
 def by_passes(record, run):
     """{block passes: Score} of a record in the end, greedy, unseen, at the training length: with the run's own passes, and with
-    others where its schedule asks for them."""
+    others where its schedule asks for them. A run that diverged has nothing right."""
     def asked(score):
         return (score.length, score.problems, score.decoding) == (run.length, "unseen", "greedy")
 
-    own = max(filter(asked, scores(record)), key=lambda score: score.step)
+    own = max(filter(asked, lost(record, run) if record.get("diverged_at") else scores(record)), key=lambda score: score.step)
     others = {each["steps"]: Score(**{name: value for name, value in each.items() if name != "steps"}) for each in record.get("other_steps", [])
               if (each["length"], each["problems"], each["decoding"]) == (run.length, "unseen", "greedy")}
     return {steps * run.budget // run.steps: score for steps, score in sorted(({run.steps: own} | others).items())}
@@ -121,7 +124,7 @@ def against_trained(depths):
 
 def at_the_end(trajectories):
     """Each run's last evaluation."""
-    last = trajectories.groupby(KEYS)["step"].transform("max")
+    last = trajectories.groupby("run")["step"].transform("max")
     return trajectories[trajectories["step"] == last]
 
 
@@ -166,9 +169,9 @@ def contrasts(ends, depth, pairs):
 def until(trajectories, threshold):
     """What each run had spent when its accuracy first reached `threshold`: rung, KEYS, accuracy (at the end),
     reached (did it?) and a column for each of AXES, nan where it did not."""
-    first = trajectories[trajectories["accuracy"] >= threshold].groupby(KEYS, sort=False).first()
+    first = trajectories[trajectories["accuracy"] >= threshold].groupby("run", sort=False).first()
     ends = at_the_end(trajectories)[["rung", *KEYS, "accuracy"]]
-    found = ends.merge(first[list(AXES)].reset_index(), how="left", on=KEYS)
+    found = ends.merge(first[list(AXES)].reset_index(), how="left", on="run")
     return found.assign(reached=found["training steps"].notna())
 
 
@@ -177,12 +180,14 @@ def ranking(trajectories, threshold):
     median until the threshold, infinite where half of the runs or more never reached it), accuracy (mean at the end), place.
 
     Cells that are equally dear, those that never got there included, follow by their accuracy, passes and names. Places count from 1.
-    Raises ValueError where a cell has runs of several settings, which are no repetitions of each other.
+    Raises ValueError where a cell has runs of several settings, or several with one seed, which are no repetitions of each other.
     """
     runs = until(trajectories, threshold)
     for (model, passes), cell in runs.groupby(["model", "passes"]):
         if several := {name: sorted(set(cell[name])) for name in TUNED if cell[name].nunique() > 1}:
             raise ValueError(f"{model} with {passes} passes has runs with {several}: rank one setting of each cell, such as `best`")
+        if cell["seed"].duplicated().any():
+            raise ValueError(f"{model} with {passes} passes has several runs with one seed, of several tasks or sizes: rank them one by one")
     parts = []
     for axis in AXES:
         cells = runs.assign(spent=runs[axis].fillna(float("inf"))).groupby(["model", "rung", "passes"], sort=False).agg(
@@ -203,8 +208,20 @@ THRESHOLD = 0.75  # of the characters: with it cells are ranked; chosen before t
 FEW = (3, 4)      # passes; Dual UT takes 4 for 3
 
 
+class NotRun(LookupError):
+    """A prediction is about cells that nobody has run."""
+
+
+def there(rows):
+    """The rows; raises NotRun where there are none."""
+    if not len(rows):
+        raise NotRun
+    return rows
+
+
 class Tables(NamedTuple):
-    """What the predictions are about: `at_the_end` and `ranking` of one study, and its `at_other_depths`."""
+    """What the predictions are about: `at_the_end` and `ranking` of one study, and its `at_other_depths`. Each method raises
+    NotRun where its cells have not been run."""
 
     ends: pd.DataFrame
     ranking: pd.DataFrame
@@ -212,29 +229,31 @@ class Tables(NamedTuple):
 
     def mean(self, model, passes):
         here = self.ends[(self.ends["model"] == model) & self.ends["passes"].isin(passes)]
-        return here["accuracy"].mean()
+        return there(here)["accuracy"].mean()
 
     def cheapest(self, axis):
-        return self.ranking[(self.ranking["axis"] == axis) & (self.ranking["place"] == 1)].iloc[0]
+        return there(self.ranking[(self.ranking["axis"] == axis) & (self.ranking["place"] == 1)]).iloc[0]
 
     def spent(self, model, passes, axis="training steps"):
         here = self.ranking[(self.ranking["axis"] == axis) & (self.ranking["model"] == model) & (self.ranking["passes"] == passes)]
-        return here["spent"].item()
+        return there(here)["spent"].item()
 
     def leads(self, axis, cells):
-        """Is none cheaper than the cheapest of these cells (a mask of the ranking)? A tie will do."""
+        """Did one of these cells (a mask of the ranking) get to the threshold, and none more cheaply? A tie will do."""
         here = self.ranking["axis"] == axis
-        return self.ranking[here & cells]["spent"].min() <= self.ranking[here]["spent"].min()
+        return there(self.ranking[here & cells])["spent"].min() <= min(self.ranking[here]["spent"].min(), float_info.max)
 
     def everyone(self, passes, model=""):
         """Did every run of these cells get to the threshold?"""
         here = self.ranking[self.ranking["passes"].isin(passes) & self.ranking["model"].str.startswith(model)]
-        return len(here) > 0 and (here["reached"] == here["runs"]).all()
+        return (there(here)["reached"] == here["runs"]).all()
 
     def changed(self, model, trained, passes):
         """What running other passes than it was trained with adds to a model's mean accuracy."""
         here = self.depths[(self.depths["model"] == model) & (self.depths["trained"] == trained)]
         mean = here.groupby("passes")["accuracy"].mean()
+        if not {passes, trained} <= set(mean.index):
+            raise NotRun
         return mean[passes] - mean[trained]
 
 
@@ -340,5 +359,11 @@ POINTERS_PREDICTIONS = (
 
 
 def against_predictions(tables, predictions=PREDICTIONS):
-    """The predictions beside what came out: prediction, held."""
-    return pd.DataFrame([(each.text, bool(each.holds(tables))) for each in predictions], columns=["prediction", "held"])
+    """The predictions beside what came out: prediction, held; None of cells that have not been run."""
+    def held(prediction):
+        try:
+            return bool(prediction.holds(tables))
+        except NotRun:
+            return None
+
+    return pd.DataFrame([(each.text, held(each)) for each in predictions], columns=["prediction", "held"])

@@ -124,8 +124,8 @@ def note(rows):
     least, most = (ran.min(), ran.max()) if len(ran) else (0, 0)
     positions = len(TASKS[first.task].chance(first.length)) if first.metric == "character" else 1
     problems = first["count"] // positions
-    spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL
-              else "fewer than five seeds: no intervals, no ranking")
+    spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL else "fewer than five seeds: no intervals, no ranking"
+              if most < SEEDS_FOR_INTERVAL else "95 % Student-t intervals where there are five seeds or more")
     protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"
     repeats = f"{least} seed" if most == 1 else (
         f"{least if least == most else f'{least} to {most}'} seeds, each a dot or thin line beside their mean")

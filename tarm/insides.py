@@ -179,7 +179,7 @@ def gradient_bars(table, note="", limits=None):
         if name in set(table["stream"]):
             axes[0].text(1.0 - 0.06 * offset, 1.16, name, color=STREAMS[name], transform=axes[0].transAxes,
                          fontweight="bold", ha="right")
-    axes[-1].set(xlabel="block pass (x: no gradient comes here)")
+    axes[-1].set(xlabel="block pass (cross: no gradient comes here)")
     axes[-1].xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(12, integer=True))
     return figure
 

@@ -23,6 +23,8 @@ def forget_peak(device="cpu"):
 def give_back():
     """Hand the system what is free in malloc's heap: it keeps it, so that a process would look larger with every run."""
     gc.collect()
+    if sys.platform == "win32":
+        return  # has no such heap, nor a handle on this process's own symbols
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
     if trim:
         trim(0)

@@ -15,7 +15,7 @@ import papermill
 from .architecture import at_least
 from .plugins import plugin_files
 from .store import COMMITTED, PROJECT
-from .sweep import stop
+from .sweep import cores, stop
 
 NOTEBOOKS = PROJECT / "notebooks"
 
@@ -97,7 +97,7 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
     files = [*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"), *plugin_files(),
              *(path for folder in (root, COMMITTED) for path in folder.glob("records/*.json")),
              *NOTEBOOKS.glob("*/records/*.json")]  # of the models that are committed with the notebooks
-    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(every)), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(workers or cores(), len(every)), multiprocessing.get_context("spawn")) as pool:
         running = [pool.submit(run_notebook, path, {name: value for name, value in given.items() if name in known[path]},
                                root / "notebooks" / profile, files) for path in every]
         try:

@@ -33,7 +33,7 @@ def sources(tensor, produced, leaves):
 
 
 def traced_call(run):
-    """One forward and backward call on the run's first training batch, at initialisation.
+    """One forward and backward call on a batch of the run's task, at initialisation.
 
     -> (passes, readout, leaves). passes: a dict for each, with its stream, its input and output
     tensors, and gradient: does autograd bring one that is not zero? readout: the tensor that
@@ -84,7 +84,7 @@ def compute_placement(budget=12, rungs=None, **fields):
         for i, (this, traced) in enumerate(zip(passes, graph)):
             earlier, names = sources(traced["input"], produced, leaves)
             reads = names | {passes[j]["stream"] for j in earlier}
-            rows.append([rung, i + 1, this["stream"], " ".join(sorted(reads, key="xhyzs".index)), True,
+            rows.append([rung, i + 1, this["stream"], " ".join(sorted(reads, key=lambda name: ("xhyzs".find(name), name))), True,
                          this["gradient"], i in read])
         rows += [[rung, number, "", "", False, False, False] for number in range(len(passes) + 1, budget + 1)]
     return pd.DataFrame(rows, columns=["rung", "pass", "stream", "reads", "executed", "gradient", "readout"])

@@ -9,36 +9,67 @@ from pathlib import Path
 
 import torch
 
-from .architecture import build
+from .architecture import build, choose
+from .budget import passes_per_step
 from .decoding import Past
 from .ladder import LADDER
 from .ledger import PassCounter
-from .profiles import PROFILES, setting
+from .profiles import PROFILES, Setting, setting
+from .runs import Run
 from .streams import stream
-from .studies import members
-from .tasks import TASKS, VOCABULARY
+from .studies import STUDIES, Job, Study, members
+from .tasks import RESERVE_BELOW, TASKS, VOCABULARY
+from .training import check_room
 
 VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and notebooks inherit it
 
 
-def register_task(task, like="copy"):
-    """Add a task beside the built-in ones; each profile runs it as it runs the task `like`.
+def register_task(task, like="copy", **fields):
+    """Add a task beside the built-in ones; each profile runs it as it runs the task `like`, but for these fields of
+    `tarm.runs.Run`, such as context=256.
 
-    Raises ValueError for a key that is taken, a `like` that does not exist, and for problems of other shapes, types or
-    characters than those of the built-in tasks.
+    Raises ValueError for a key that is taken, a `like` that does not exist, for problems of other shapes, types or characters
+    than those of the built-in tasks, for problems that do not fit the context, and for a prompt that does not tell problems apart.
     """
     if like not in TASKS:
         raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(TASKS)}")
-    check_problems(task, setting("smoke", like).fields["length"])
+    settings = {profile: Setting(known.fields | fields, known.schedule) for profile in PROFILES for known in [setting(profile, like)]}
+    check_problems(task, settings["smoke"].fields["length"])
     add(TASKS, task, "task")
-    for profile, settings in PROFILES.items():
-        settings[task.key] = setting(profile, like)
+    try:
+        for each in settings.values():
+            check_room(Run(**{"rung": "iterative"} | each.fields | {"task": task.key}), each.schedule)
+    except Exception:
+        del TASKS[task.key]
+        raise
+    for profile, each in settings.items():
+        PROFILES[profile][task.key] = each
+    members.cache_clear()
+
+
+def register_study(name, jobs, profiles=("cpu",)):
+    """Add a study: a list of runs that `python -m tarm sweep --study NAME` trains and `tarm.studies.jobs` names.
+
+    jobs(profile, seed) -> [tarm.studies.Job(Run, Schedule), ...], the same whenever it is called. Raises ValueError for a name that is
+    taken, a profile that does not exist, and for anything else than jobs.
+    """
+    for profile in profiles:
+        choose("profile", profile, PROFILES)
+        made = jobs(profile, 0)
+        if not made or not all(isinstance(job, Job) for job in made) or made != jobs(profile, 0):
+            raise ValueError(f"jobs of the study {name!r} gives no list of jobs at profile {profile!r}, or another one each time: it must return "
+                             f"[tarm.studies.Job(Run(...), Schedule(...)), ...], of the seed it is given")
+    if name in STUDIES:
+        raise ValueError(f"the study {name!r} exists already: give yours another name")
+    STUDIES[name] = Study(jobs, tuple(profiles))
     members.cache_clear()
 
 
 def check_problems(task, length, n=8):
     """Draw a few problems of a task and look at them."""
     problems = task.problems(n, length, stream(0, "room"))
+    if any(not torch.equal(one, other) for one, other in zip(problems, task.problems(n, length, stream(0, "room")))):
+        raise ValueError(f"{task.key!r} writes other problems when it is given the same digits again: let write depend on them alone")
     for name, ids in problems._asdict().items():
         if ids.dim() != 2 or len(ids) != n or ids.dtype != torch.int64:
             raise ValueError(f"{name} of {n} problems of {task.key!r} is {tuple(ids.shape)}, {ids.dtype}: it must be "
@@ -46,14 +77,21 @@ def check_problems(task, length, n=8):
         if not ids.numel() or not 0 <= ids.min() <= ids.max() < len(VOCABULARY):
             raise ValueError(f"{name} of {task.key!r} must be ids of one or more of the characters {VOCABULARY!r}, "
                              f"0 to {len(VOCABULARY) - 1}: write them with tarm.tasks.symbol or encode")
+    if len(task.chance(length)) != problems.answer.shape[1]:
+        raise ValueError(f"{task.key!r} has a distribution of {len(task.chance(length))} characters at length {length}, and answers of {problems.answer.shape[1]}")
+    trained, unseen = (set(map(tuple, task.problems(1000, length, stream(0, "prompts"), reserved).prompt.tolist())) for reserved in (False, True))
+    if task.count(length) < RESERVE_BELOW and trained & unseen:
+        raise ValueError(f"{task.key!r} writes the same prompt for several problems of {length} digits, so that problems kept from training would be met "
+                         f"there all the same: let each string of digits have its own prompt")
 
 
 def register_rung(rung):
     """Add a rung after the seven published ones.
 
-    Raises ValueError for a key that is taken; where a call of the model does not execute as many block passes as its
-    `passes_per_step` says: budgets would mean something else than for other rungs; and where a text read in two parts is
-    not what it is when read at once: decoding would write something else than was trained.
+    Raises ValueError for a key that is taken; where a step takes another number of block passes than 1, 2, 3 or 6: the budgets
+    of profiles and chapters, 6, 12, 18 and 24, could not be spent; where a call of the model does not execute as many as its
+    `passes_per_step` says: budgets would mean something else than for other rungs; and where a text read in parts, with what was
+    remembered of it, is not what it is when read at once: decoding would write something else than was trained.
     """
     add(LADDER, rung, "rung")
     try:
@@ -66,7 +104,11 @@ def register_rung(rung):
 
 @torch.no_grad()
 def check_rung(key):
-    """Two steps of a tiny model of the rung, its parameters random, in float64, so that only a mistake makes a difference."""
+    """A few steps of a tiny model of the rung, its parameters random, in float64, so that only a mistake makes a difference."""
+    per_step = passes_per_step(key, 2, 2)
+    if per_step not in (1, 2, 3, 6):
+        raise ValueError(f"a step of {key!r} takes {per_step} block passes, which do not spend the budgets of profiles and chapters (6, 12, 18 "
+                         f"and 24) exactly: let it take 1, 2, 3 or 6")
     model = build(key, steps=2, width=8, heads=1, context=6, dropout=0.0).double().eval()
     for name, p in model.named_parameters():
         p.copy_(torch.randn(p.shape, generator=stream(0, "initialisation", name)))
@@ -81,6 +123,13 @@ def check_rung(key):
     if not torch.cat(parts, dim=1).allclose(whole):
         raise ValueError(f"{key!r} gives other logits for a text read in two parts than for the same text read at once: let "
                          f"positions meet inside f only, which never looks ahead and remembers what it has read")
+    for start in range(4):  # of several texts, since where each halts differs
+        text, past = tokens.roll(start, 1), Past(rows=1, room=6)
+        for t in range(6):
+            alone = model(text[:, t:t + 1], past=past.at(t), steps=6 if model.tied else None).logits[:, -1]
+            if not alone.allclose(model(text[:, :t + 1], steps=6 if model.tied else None).logits[:, -1]):
+                raise ValueError(f"{key!r} gives other logits for a text read one character at a time than for the same text read at once, where its "
+                                 f"loop may end early: let `past` catch up on the steps that earlier characters did not take, as Universal does")
 
 
 def add(registry, entry, kind):
@@ -105,6 +154,8 @@ def load_plugins():
             continue
         if not path.is_file():
             raise ValueError(f"plugin {path} does not exist: {VARIABLE} and --plugin take Python files")
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))  # for what it imports from beside it
         spec = importlib.util.spec_from_file_location(module, path)
         sys.modules[module] = importlib.util.module_from_spec(spec)
         try:

@@ -26,8 +26,8 @@ def interval(values, level=0.95):
 
 
 def t_test(values):
-    """Two-sided p value of Student's t test that the mean of independent values is 0; nan below two values."""
-    return float(stats.ttest_1samp(values, 0).pvalue) if len(values) > 1 else math.nan
+    """Two-sided p value of Student's t test that the mean of independent values is 0; nan where `interval` is."""
+    return float(stats.ttest_1samp(values, 0).pvalue) if len(values) >= SEEDS_FOR_INTERVAL else math.nan
 
 
 def prediction_interval(values):
@@ -52,22 +52,23 @@ def share_interval(successes, n):
 def exact_test(strata):
     """Do two groups succeed equally often? The exact conditional test of 2 x 2 tables, stratified.
 
-    strata: (successes, n, other successes, other n) of each. Given all margins, the number of
+    strata: (successes, n, other successes, other n) of each; one without any says nothing. Given all margins, the number of
     successes in the first group is a sum of hypergeometric ones; the two-sided p value, returned,
     adds what is no more likely than what was seen. With one stratum it is Fisher's exact test.
     """
     chances, seen = np.ones(1), 0
-    for k, n, other_k, other_n in strata:
+    for k, n, other_k, other_n in (stratum for stratum in strata if stratum[1] + stratum[3]):
         chances = np.convolve(chances, stats.hypergeom.pmf(np.arange(n + 1), n + other_n, k + other_k, n))
         seen += k
     return min(1.0, float(chances[chances <= chances[seen] * (1 + 1e-9)].sum()))
 
 
 def holm(p_values):
-    """p values of several tests, corrected for their number (Holm 1979), in the order given."""
-    order = np.argsort(p_values)
-    corrected = np.maximum.accumulate([p_values[i] * (len(order) - rank) for rank, i in enumerate(order)])
-    return [min(1.0, float(corrected[rank])) for rank in np.argsort(order)]
+    """p values of several tests, corrected for their number (Holm 1979), in the order given; nan, of a test that could not be
+    made, stays nan and does not count."""
+    made = [i for i in np.argsort(p_values) if not math.isnan(p_values[i])]
+    corrected = np.maximum.accumulate([p_values[i] * (len(made) - rank) for rank, i in enumerate(made)])
+    return [min(1.0, float(corrected[made.index(i)])) if i in made else math.nan for i in range(len(p_values))]
 
 
 def over_seeds(rows, by):

@@ -53,6 +53,10 @@ def environment(device):
             "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind}
 
 
+class NotKnown(ValueError):
+    """A record's task or rung that is not registered here."""
+
+
 class Store:
     """A folder of records/HASH.json, weights/HASH.safetensors and unfinished/HASH.safetensors.
 
@@ -132,8 +136,8 @@ class Store:
                 raise ValueError(f"schema {record['schema']}, this tarm reads {SCHEMA}")
             if absent := [record["configuration"][kind] for kind, known in (("task", TASKS), ("rung", LADDER))
                           if record["configuration"][kind] not in known]:
-                way_out = "name its file with --plugin FILE.py"
-                raise ValueError(f"{', '.join(absent)} comes from a plugin")
+                way_out = "name its file with --plugin FILE.py, or update tarm"
+                raise NotKnown(f"{', '.join(absent)} comes from a plugin, or from a newer tarm")
             if missing := {"configuration", "schedule", "ledger", "evaluations", "losses", "diverged_at"} - set(record):
                 raise ValueError(f"it lacks {', '.join(sorted(missing))}")
             actual = run_from(record["configuration"]).hash
@@ -141,37 +145,38 @@ class Store:
                 raise ValueError(f"its configuration has the hash {actual}")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             what = f"it lacks {error}" if isinstance(error, KeyError) else error
-            raise ValueError(f"{path} is not a record that can be used ({what}): {way_out}") from error
+            kind = NotKnown if isinstance(error, NotKnown) else ValueError
+            raise kind(f"{path} is not a record that can be used ({what}): {way_out}") from error
         return record
 
     def usable(self):
-        """(records that can be used, in the order of their hashes; a line on each that cannot)."""
+        """(records that can be used, in the order of their hashes; an error for each that cannot)."""
         records, refused = [], []
         for path in sorted((self.root / "records").glob("*.json")):
             try:
                 records.append(self.load(path.stem))
             except ValueError as error:
-                refused.append(str(error))
+                refused.append(error)
         return records, refused
 
     def records(self):
-        """All records, in the order of their hashes. Those of a task or rung that no plugin loaded now
-        defines are left out, and named on standard error. Raises ValueError where others cannot be used."""
+        """All records, in the order of their hashes. Those of a task or rung that is not registered here
+        are left out, and named on standard error. Raises ValueError where others cannot be used."""
         records, refused = self.usable()
-        for line in refused:
-            if "comes from a plugin" not in line:
-                raise ValueError(line)
-            print(f"left out: {line}", file=sys.stderr)
+        for error in refused:
+            if not isinstance(error, NotKnown):
+                raise error
+            print(f"left out: {error}", file=sys.stderr)
         return records
 
     def clear(self, run_hash, finished=False):
-        """Remove what a killed sweep may have left of a run that is finished or about to be begun anew."""
-        with contextlib.suppress(OSError):
-            for path in self.root.glob(f"*/.{run_hash}.*.part"):
+        """Remove what a killed sweep may have left of a run: whoever is about to begin it anew calls this holding its lock. Of a
+        finished one the lock too, unless somebody holds it, who may be completing the run."""
+        unfinished = self.unfinished_path(run_hash)
+        left = [*self.root.glob(f"*/.{run_hash}.*.part"), *(path for path in (unfinished, unfinished.with_suffix(".lock")) if finished and path.exists())]
+        with contextlib.suppress(OSError), self.lock(run_hash).acquire(timeout=0) if finished and left else contextlib.nullcontext():
+            for path in left:
                 path.unlink(missing_ok=True)
-            if finished:
-                self.unfinished_path(run_hash).unlink(missing_ok=True)
-                self.unfinished_path(run_hash).with_suffix(".lock").unlink(missing_ok=True)
 
     def find(self, prefix):
         """The one record whose hash begins with `prefix`. Raises ValueError unless there is one."""
@@ -209,14 +214,18 @@ class Store:
                 with written_whole(path(self, record["run"])) as part:
                     shutil.copyfile(source, part)
 
-    def complete(self, other, run_hash):
-        """Take what a run that is here lacks and the other store has of the same training, its weights and evaluations with
-        other numbers of steps; -> was there anything?"""
-        ours, theirs = self.load(run_hash), other.load(run_hash)
-        if ours["losses"] != theirs["losses"]:
+    def same_training(self, other, run_hash):
+        """Do both stores have the record of this run, with the same losses?"""
+        return self.record_path(run_hash).exists() and self.load(run_hash)["losses"] == other.load(run_hash)["losses"]
+
+    def complete(self, other, run_hash, weights=True):
+        """Take what a run that is here lacks and the other store has of the same training, evaluations with other numbers of
+        steps and, where they are wanted, its weights; -> was there anything?"""
+        if not self.same_training(other, run_hash):
             return False
+        ours, theirs = self.load(run_hash), other.load(run_hash)
         source, path = other.weights_path(run_hash), self.weights_path(run_hash)
-        lacks_weights = source.exists() and not path.exists()
+        lacks_weights = weights and source.exists() and not path.exists()
         if lacks_weights:
             with written_whole(path) as part:
                 shutil.copyfile(source, part)

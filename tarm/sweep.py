@@ -141,6 +141,11 @@ def explain(error, run, device):
     return f"{type(error).__name__}: {text}" if not isinstance(error, (ValueError, OSError)) else text
 
 
+def cores():
+    """How many cores this process may use, on Linux those that it is bound to."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def cost(job):
     """FLOP of a job's training, to begin with the longest."""
     return job.run.training_steps * step_flop(job.run)
@@ -168,8 +173,7 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
             at_least(1, name, number)
     if not missing:
         return Sweep(0, 0, 0, [])
-    cores = os.cpu_count() or 1
-    workers = min(workers or (cores if device == "cpu" else 1), len(missing))
+    workers = min(workers or (cores() if device == "cpu" else 1), len(missing))
     deadline = None if minutes is None else time.time() + 60 * minutes
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()

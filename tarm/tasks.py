@@ -59,8 +59,9 @@ class Problems(NamedTuple):
 class Task:
     """A task over `operands` numbers of L uniform digits each, leading zeros allowed.
 
-    write(digits (B, operands, L)) -> Problems.  distribution(L) -> (A, vocabulary), the
-    probability of each character at each position of the answer; without it, it is counted.
+    write(digits (B, operands, L)) -> Problems, each string of digits its own prompt: which problems are unseen is told
+    by their digits.  distribution(L) -> (A, 10 or more), the probability of each character at each position of the answer,
+    the digits first; without it, it is counted.
     """
 
     key: str
@@ -193,5 +194,5 @@ def seen_problems(task, length, training_length, training_stream, seed, n):
 
 
 def unseen_problems(task, length, seed, n):
-    """n problems that no run trains on."""
+    """n problems that no run trains on; at lengths with 10^8 problems or more, that hardly any could have met."""
     return task.problems(n, length, stream(seed, "unseen", task.key, length), reserved=True)

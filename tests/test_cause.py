@@ -33,6 +33,13 @@ def outcomes():
     return cause.outcomes(records + [record(jobs("cpu", study, (seed,))[0], 100, 300) for study, seed in (("main", 0), ("cross", 10))])
 
 
+def test_a_run_that_diverged_has_not_learned():
+    """Even one that did so before its first evaluation."""
+    job = jobs("cpu", "cross", (0,))[0]
+    lost = record(job, 99, 100) | {"diverged_at": 3, "evaluations": []}
+    assert cause.outcomes([lost])[["learned", "steps", "accuracy"]].values.tolist() == [[False, 600, 0.0]]
+
+
 def test_outcomes_are_the_runs_of_the_studies_and_seeds_alone(outcomes):
     assert len(outcomes) == len(CROSS) * 2 * 4 and LEARNED == 0.99
     assert all(learns(row.change, row.seed) == row.learned for row in outcomes.itertuples())

@@ -231,6 +231,27 @@ def test_export_copies_the_records_of_a_profile_and_nothing_of_other_runs(tarm, 
     assert tarm("export --profile paper")[0] == 1
 
 
+def test_export_leaves_what_is_committed_with_other_losses(tmp_path, monkeypatch, capsys):
+    """As another machine has them, unless it is asked to; evaluations that are lacking are taken where the losses agree."""
+    mine, committed = Store(tmp_path / "mine"), Store(tmp_path / "figures" / "data")
+    monkeypatch.setattr("tarm.commands.keeping.COMMITTED", committed.root)
+    other, same = (job.run.hash for job in jobs("smoke", rung=["iterative"])[:2])
+    for job in jobs("smoke", rung=["iterative"])[:2]:
+        mine.save(*job, train(*job), "cpu", "")
+
+    def export(*words):
+        assert main(["export", "--profile", "smoke", "--store", str(mine.root), *words]) == 0
+        return capsys.readouterr().out
+
+    export()
+    before = committed.load(other)
+    committed.write(before | {"losses": [1.0] * 4})
+    mine.add_other_steps(mine.load(same), [{"steps": 5}])
+    assert "1 of them are committed with other losses" in export() and committed.load(other)["losses"] == [1.0] * 4
+    assert committed.load(same)["other_steps"] == [{"steps": 5}]
+    assert "other losses" not in export("--replace") and committed.load(other) == before
+
+
 def test_export_of_the_cpu_profile_draws_what_is_committed(tmp_path, monkeypatch):
     """The committed table and figures' rows are what the committed records give."""
     again = tmp_path / "figures" / "data"

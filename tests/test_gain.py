@@ -38,6 +38,35 @@ def test_a_run_that_diverged_ends_at_nothing():
     assert gain.trajectories([lost], {DENSE.hash})[["step", "accuracy"]].values.tolist() == [[2, 0.3], [4, 0.0]]
 
 
+    lost |= {"evaluations": [], "schedule": {"problems": 10}}  # before its first evaluation
+    assert gain.by_quarter([lost], {DENSE.hash})["accuracy"].tolist() == [0.0] * 4
+
+
+def test_a_models_name_has_what_is_changed_of_it():
+    """And not how its passes are made where it has three: one step of one cycle."""
+    named = [gain.label(Run(rung="ar_trm", **FIELDS | change)) for change in (
+        {"budget": 12}, {"budget": 3, "outer": 1}, {"budget": 12, "outer": 4}, {"budget": 12, "outer": 1}, {"budget": 12, "start": "x", "sum": "mean"})]
+    assert named == ["AR-TRM", "AR-TRM", "AR-TRM, H = 4, L = 2", "AR-TRM, H = 1, L = 2", "AR-TRM, start x, sum mean"]
+
+
+def test_runs_of_two_tasks_are_no_cell():
+    """The same model, passes and seed: two runs, that cannot be ranked as one cell."""
+    runs = [Run(rung="dense", budget=6, **FIELDS | {"task": task}) for task in ("copy", "addition")]
+    both = gain.trajectories([record(run, (8, 9), 6, 6) for run in runs], {run.hash for run in runs})
+    assert len(gain.at_the_end(both)) == len(gain.until(both, 0.7)) == 2
+    with pytest.raises(ValueError, match="Dense with 6 passes has several runs with one seed"):
+        gain.ranking(both, 0.7)
+
+
+def test_a_prediction_about_cells_that_were_not_run_is_neither_right_nor_wrong():
+    nothing = pd.DataFrame(columns=["model", "passes", "accuracy", "axis", "spent", "place", "reached", "runs"])
+    tables = gain.Tables(nothing, nothing, pd.DataFrame(columns=["model", "trained", "passes", "accuracy"]))
+    for predictions in gain.PREDICTIONS[3:], gain.TUNED_PREDICTIONS[:4], gain.LEARNED_PREDICTIONS[:1], gain.POINTERS_PREDICTIONS:
+        assert gain.against_predictions(tables, predictions)["held"].tolist() == [None] * len(predictions)
+    nobody = pd.DataFrame([("Dense", 3, "training FLOP", inf, 1, 0, 2)], columns=["model", "passes", "axis", "spent", "place", "reached", "runs"])
+    assert not gain.Tables(nothing, nobody, None).leads("training FLOP", nobody["passes"] == 3)
+
+
 def test_runs_of_one_model_at_two_rates_are_two():
     """The one that gets there after two steps, and the one that never does."""
     runs = [Run(rung="dense", budget=6, learning_rate=rate, **FIELDS) for rate in (1e-3, 3e-3)]

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from tarm import LADDER, TASKS, gallery, notebooks, register_rung, register_task
+from tarm import LADDER, TASKS, gallery, notebooks, register_rung, register_study, register_task
 from tarm.__main__ import main
-from tarm.ladder import Iterative, Rung
+from tarm.ladder import Iterative, Rung, Universal
 from tarm.plugins import VARIABLE, check_rung, plugin_files
 from tarm.profiles import PROFILES
+from tarm.runs import Run, Schedule
 from tarm.store import Store
-from tarm.studies import members
+from tarm.studies import STUDIES, Job, jobs, members, place
 from tarm.tasks import Problems, Task, symbol
 
 PROJECT = Path(__file__).parent.parent
@@ -31,9 +32,10 @@ def folder(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     task, = (block for block in blocks if "register_task" in block)
     rung, = (block for block in blocks if "register_rung" in block)
-    assert all(len(block.splitlines()) <= 20 for block in (task, rung))
+    study, = (block for block in blocks if "register_study" in block)
+    assert all(len(block.splitlines()) <= 20 for block in (task, rung, study))
     (tmp_path / "my_task.py").write_text(task, encoding="utf-8")
-    (tmp_path / "my_rung.py").write_text(rung, encoding="utf-8")
+    (tmp_path / "my_rung.py").write_text(f"{rung}\n{study}", encoding="utf-8")
     return tmp_path
 
 
@@ -50,9 +52,11 @@ def test_they_are_trained_and_listed_and_without_them_the_record_says_so(folder,
     assert trained.returncode == 0, trained.stderr
     runs = [json.loads(line) for line in tarm(folder, "list", "--json").stdout.splitlines()]
     assert {(run["rung"], run["task"]) for run in runs} == {("recall", "sort"), ("iterative", "sort")}
+    study = tarm(folder, "sweep", "--study", "mine", "--profile", "smoke", "--seeds", "2", "--dry-run").stdout.splitlines()
+    assert len(study) == 2 * 2 + 1 and all("rung=recall" in line for line in study[:-1])
     recall, = (run["run"] for run in runs if run["rung"] == "recall")
     assert main(["evaluate", recall, "--store", str(folder / "store")]) == 1
-    assert "recall comes from a plugin): name its file with --plugin" in capsys.readouterr().err.replace("sort, ", "")
+    assert "recall comes from a plugin, or from a newer tarm): name its file with --plugin" in capsys.readouterr().err.replace("sort, ", "")
 
 
 def test_the_readmes_command_draws_every_rung_and_the_new_one(folder):
@@ -118,6 +122,31 @@ def test_a_rung_whose_positions_meet_outside_the_block_is_refused(mix):
     assert "mixing" not in LADDER
 
 
+def test_a_rung_that_does_not_spend_the_budgets_is_refused():
+    """Before a sweep of anything else would fail with it."""
+    class Five(Iterative):
+        @staticmethod
+        def passes_per_step(outer, inner):
+            return 5
+
+    with pytest.raises(ValueError, match="a step of 'five' takes 5 block passes.* take 1, 2, 3 or 6"):
+        register_rung(Rung("five", "Five", "Five", "single stream", "#000000", "five passes", Five))
+    assert "five" not in LADDER
+
+
+def test_a_rung_that_halts_without_catching_up_is_refused():
+    """ACT whose loop leaves characters behind that later ones would read further."""
+    class Forgetful(Universal):
+        def core(self, x, f, steps, halting, generator, past):
+            if past is not None:
+                past.catch_up = lambda *_: None
+            return super().core(x, f, steps, halting, generator, past)
+
+    with pytest.raises(ValueError, match="'forgetful' gives other logits for a text read one character at a time"):
+        register_rung(Rung("forgetful", "Forgetful", "Forgetful", "single stream", "#000000", "forgets", Forgetful))
+    assert "forgetful" not in LADDER
+
+
 @pytest.mark.parametrize("key", LADDER)
 def test_the_built_in_rungs_pass_that_check(key):
     check_rung(key)
@@ -131,6 +160,67 @@ def test_a_task_that_writes_no_problems_is_refused(answer, words):
     with pytest.raises(ValueError, match=words):
         register_task(Task("odd", 1, lambda digits: Problems(digits[:, 0], answer(digits[:, 0]))))
     assert "odd" not in TASKS and "odd" not in PROFILES["cpu"]
+
+
+def test_a_task_whose_prompt_is_shared_by_problems_is_refused():
+    """Its "unseen" problems would be met in training."""
+    with pytest.raises(ValueError, match="'parity' writes the same prompt for several problems"):
+        register_task(Task("parity", 1, lambda digits: Problems(digits[:, 0] % 2, digits[:, 0])))
+
+
+def test_a_task_that_draws_or_has_a_distribution_of_another_length_is_refused():
+    def noisy(digits):
+        return Problems(digits[:, 0], torch.randint(10, digits[:, 0].shape))
+
+    with pytest.raises(ValueError, match="'noisy' writes other problems when it is given the same digits again"):
+        register_task(Task("noisy", 1, noisy))
+    with pytest.raises(ValueError, match="a distribution of 2 characters at length 4, and answers of 4"):
+        register_task(Task("short", 1, TASKS["copy"].write, lambda length: torch.full((2, 10), 0.1)))
+
+
+def test_a_task_that_needs_more_room_says_so_and_gets_it():
+    """Three numbers of 50 digits in the paper profile; a context of 256 is enough."""
+    three = Task("three", 3, lambda digits: Problems(digits.flatten(1), digits[:, 0]))
+    with pytest.raises(ValueError, match="three of .* digits takes .* positions, context=.* has fewer"):
+        register_task(three)
+    assert "three" not in TASKS and "three" not in PROFILES["cpu"]
+    try:
+        register_task(three, context=256)
+        assert {job.run.context for job in jobs("cpu", task=["three"])} == {256}
+    finally:
+        for settings in (TASKS, *PROFILES.values()):
+            settings.pop("three", None)
+        members.cache_clear()
+
+
+def test_a_study_of_ones_own_is_swept_like_any_other():
+    """Its jobs, by name; not one whose list changes, or is none."""
+    def mine(profile, seed):
+        return [Job(Run(rung="iterative", task="copy", budget=6, norm=norm, seed=seed), Schedule(50, (10,))) for norm in ("pre", "post")]
+
+    drawn = iter(range(100))
+    for wrong in (lambda profile, seed: []), (lambda profile, seed: [3]), (lambda profile, seed: mine(profile, next(drawn))):
+        with pytest.raises(ValueError, match="the study 'mine' gives no list of jobs"):
+            register_study("mine", wrong)
+    with pytest.raises(ValueError, match="the study 'cross' exists already"):
+        register_study("cross", mine)
+    try:
+        register_study("mine", mine)
+        found = jobs("cpu", "mine", (0, 1))
+        assert [(job.run.norm, job.run.seed) for job in found] == [("pre", 0), ("post", 0), ("pre", 1), ("post", 1)]
+        assert place(found[0].run) == ("cpu", "mine")
+    finally:
+        STUDIES.pop("mine", None)
+        members.cache_clear()
+
+
+def test_a_plugin_may_import_what_lies_beside_it(tmp_path):
+    """From whatever folder the command is given."""
+    (tmp_path / "my_layers.py").write_text("answer = 42\n", encoding="utf-8")
+    (tmp_path / "my_plugin.py").write_text("import my_layers\nprint(my_layers.answer)\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", "import tarm"], cwd=PROJECT, capture_output=True, text=True,
+                          env=os.environ | {VARIABLE: str(tmp_path / "my_plugin.py")})
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
 
 
 def test_what_is_registered_belongs_to_the_main_study():

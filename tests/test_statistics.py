@@ -58,6 +58,7 @@ def test_an_exact_interval_covers_what_it_says():
 @pytest.mark.parametrize("strata, expected", [
     ([(3, 3, 0, 3)], 2 / 20),                  # one of the C(6, 3) ways either way
     ([(3, 3, 0, 3), (3, 3, 0, 3)], 2 / 400),   # both strata at their extreme, or both at the other
+    ([(3, 3, 0, 3), (0, 0, 0, 0)], 2 / 20),    # a stratum without runs
     ([(1, 2, 1, 2)], 1.0),
     ([(2, 3, 1, 3)], 1.0),
     ([(10, 10, 0, 10)], 2 / math.comb(20, 10)),
@@ -69,9 +70,11 @@ def test_exact_test_by_counting(strata, expected):
 def test_holm_multiplies_the_smallest_most_and_keeps_the_order():
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.6, 0.7]) == [1, 1]
+    assert holm([0.04, math.nan, 0.01]) == pytest.approx([0.04, math.nan, 0.02], nan_ok=True)
 
 
 def test_a_t_test_asks_whether_the_mean_is_0():
-    """1 and 3: t = 2 / (sqrt 2 / sqrt 2) = 2 with one degree of freedom, a Cauchy variable: p = 1 - 2 atan(2) / pi."""
-    assert t_test([1, 3]) == pytest.approx(1 - 2 * math.atan(2) / math.pi)
-    assert math.isnan(t_test([1]))
+    """0 to 4: t = 2 / sqrt(2.5 / 5), so t^2 = 8, with four degrees of freedom, of which P(|T| > t) = 1 - u (3 - u^2) / 2, u^2 = t^2 / (4 + t^2)."""
+    u = (8 / 12) ** 0.5
+    assert t_test([0, 1, 2, 3, 4]) == pytest.approx(1 - u * (3 - u**2) / 2)
+    assert math.isnan(t_test([1, 2, 3, 4]))

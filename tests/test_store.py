@@ -233,3 +233,14 @@ def test_an_interrupt_ends_the_pools_processes_and_no_other():
     assert mine.is_alive()
     mine.terminate()
     mine.join()
+
+
+def test_what_another_sweep_is_completing_is_left_alone(store):
+    """A finished run whose lock is held keeps its lock and what was saved of it; freed, both go."""
+    unfinished = store.unfinished_path(JOB.run.hash)
+    with store.lock(JOB.run.hash):
+        unfinished.write_text("progress")
+        store.clear(JOB.run.hash, finished=True)
+        assert unfinished.exists() and unfinished.with_suffix(".lock").exists()
+    store.clear(JOB.run.hash, finished=True)
+    assert not unfinished.exists() and not unfinished.with_suffix(".lock").exists()

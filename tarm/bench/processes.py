@@ -8,6 +8,7 @@ from threading import BrokenBarrierError
 import torch
 
 from ..memory import forget_peak, give_back, peak
+from ..sweep import cores
 from ..training import Progress
 from .alternatives import graph_in_every_step
 from .rounds import row
@@ -17,8 +18,8 @@ PATIENCE = 600  # seconds that one process waits for the others before what is m
 
 def at_a_time(bench):
     """Several runs on one CPU: how much more gets done by one process a core, or by threads in one process."""
-    cores = multiprocessing.cpu_count()
-    for count in sorted({2, cores}) if bench.device == "cpu" and cores > 1 else ():
+    most = cores()
+    for count in sorted({2, most}) if bench.device == "cpu" and most > 1 else ():
         rounds = _throughput(bench, count)
         for i, name in enumerate(("processes", "threads"), 1):
             yield row("runs at a time", name, [rates[i] / rates[0] for rates in rounds], "times one run", count)

@@ -100,8 +100,13 @@ def command_export(arguments):
     if not taken:
         raise ValueError(f"{store.root} has no finished run of profile {arguments.profile}: "
                          f"`python -m tarm sweep --profile {arguments.profile}` makes them")
+    kept_there = 0
     for record in taken:
-        committed.take(store, record, weights=False)
+        if committed.record_path(record["run"]).exists() and not arguments.replace:
+            kept_there += not committed.same_training(store, record["run"])
+            committed.complete(store, record["run"], weights=False)
+        else:
+            committed.take(store, record, weights=False)
     whole = table.tidy(committed.records())
     kept = table.abridged(whole)
     table.write(kept, COMMITTED / "results.csv.gz")
@@ -120,4 +125,6 @@ def command_export(arguments):
     if arguments.profile == "paper":
         drawn = [stem for stem, _ in paper.draw(committed.records(), COMMITTED.parent / "paper", empty=False)]
         print(f"drawn in figures/paper: {', '.join(drawn) or 'nothing, since no cell of its figures has been run'}")
+    if kept_there:
+        print(f"{kept_there} of them are committed with other losses, as another machine has them, and stay as they are: --replace puts yours in their place")
     print(f"{len(taken)} records of profile {arguments.profile}, {len(kept)} rows in all: {COMMITTED}")

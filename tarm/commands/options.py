@@ -11,6 +11,7 @@ from ..architecture import CHOICES, choose
 from ..budget import PUBLISHED_BUDGET
 from ..ladder import LADDER, WINDOWS
 from ..runs import DECAYS, Run
+from ..store import NotKnown
 from ..tasks import TASKS
 from ..variants import NAMED
 
@@ -18,7 +19,9 @@ from ..variants import NAMED
 def choose_device(name):
     """"auto" -> "cuda" or "mps" where there is one, else "cpu". Raises ValueError for one that is not there."""
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() and works("mps") else "cpu"
     try:
         if torch.device(name).type not in ("cpu", "cuda", "mps"):
             raise RuntimeError
@@ -26,6 +29,15 @@ def choose_device(name):
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device={name!r} is not here: use cpu, or auto to take what there is") from error
     return name
+
+
+def works(device):
+    """Can memory be had on it? Virtual machines may name a device that has none."""
+    try:
+        torch.empty(1, device=device)
+    except RuntimeError:
+        return False
+    return True
 
 
 def seed_list(text):
@@ -37,14 +49,14 @@ def seed_list(text):
 
 
 def complain(refused):
-    """Raise ValueError where files of a store could not be used, with a line on them; those of plugins aside,
-    which are only named."""
-    damaged = [line for line in refused if "comes from a plugin" not in line]
-    for line in refused:
-        if line not in damaged:
-            print(f"left out: {line}", file=sys.stderr)
+    """Raise ValueError where files of a store could not be used, with a line on them; those of tasks and rungs that are not
+    registered here aside, which are only named."""
+    damaged = [error for error in refused if not isinstance(error, NotKnown)]
+    for error in refused:
+        if error not in damaged:
+            print(f"left out: {error}", file=sys.stderr)
     if damaged:
-        raise ValueError(f"left out: {'; '.join(damaged)}")
+        raise ValueError(f"left out: {'; '.join(map(str, damaged))}")
 
 
 def whole_number(name, text):

@@ -72,6 +72,9 @@ def command_sweep(arguments):
     train_and_report(these, arguments)
 
 
+COSTS_NOTHING = {"learning_rate": 1e-3, "eps": 1e-8, "weight_decay": 0.01, "warmup": 0, "decay": "none", "stop_at": 0.0}
+
+
 def list_with_estimate(these, arguments):
     """Say what a sweep would train, and how long that takes going by a few steps of each kind."""
     store, device = Store(arguments.store), choose_device(arguments.device)
@@ -82,11 +85,12 @@ def list_with_estimate(these, arguments):
         if store.has(*job):
             print(f"{'there':>7}  {job.run}")
             continue
-        kind = replace(job.run, seed=0, steps=None)
+        kind = replace(job.run, seed=0, steps=None, **COSTS_NOTHING)
         if kind not in measured:
             measured[kind] = seconds_per_step(kind, device), decoding_rate(kind, device)
         per_step, rate = measured[kind]
-        seconds = per_step * job.run.training_steps + evaluation_flop(job.run, job.schedule) / rate
+        trained = store.has(job.run) and store.weights_path(job.run.hash).exists()  # what is left are evaluations
+        seconds = evaluation_flop(job.run, job.schedule) / rate + (0 if trained else per_step * job.run.training_steps)
         total += seconds / 3600
         shown = f"{seconds / 3600:.2f} h" if seconds >= 360 else f"{seconds:.0f} s"
         print(f"{shown:>7}  {job.run}", flush=True)
