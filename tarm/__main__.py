@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
 def parser():
     top = Parser(prog="python -m tarm", description="Tiny Autoregressive Recursive Models.", allow_abbrev=False)
     top.add_argument("--plugin", action="append", default=[], metavar="FILE.py",
-                     help="run this file first, which registers a task or rung of one's own")
+                     help="run this file first, which registers a task, rung or study of one's own")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name, text, example, trains=False, device=True, profile="cpu"):
@@ -53,7 +53,7 @@ def parser():
     sub = command("sweep", "train the runs of a study that the store does not have yet",
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)
     sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs, by the name of its function in tarm/studies/ "
-                     "(default: main; the others exist at one profile each, cpu or paper, which is then the default)")
+                     "or as a plugin registered it (default: main; the others exist at certain profiles, cpu or the first of which is then the default)")
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--dry-run", action="store_true", help="list the runs, and estimate the hours from a few steps")
     add_filters(sub)
@@ -109,7 +109,7 @@ def parser():
     sub = command("export", "copy a profile's records into figures/data, and draw the committed figures anew",
                   "export --profile cpu", device=False)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
-    sub.add_argument("--replace", action="store_true", help="also records that are committed with other losses")
+    sub.add_argument("--replace", action="store_true", help="put yours in the place of records that are committed with other losses")
     sub = command("check-records", "take the first training steps of recorded runs again, and "
                   "compare the losses; on the CPU and in figures/data unless said otherwise", "check-records 3c99494164ee")
     sub.set_defaults(device="cpu")

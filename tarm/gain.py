@@ -69,7 +69,7 @@ def trajectories(records, runs, name=label):
             spent = {axis: step * cost(ledger, len(record["losses"])) for axis, cost in AXES.items()}
             rows.append({"run": run.hash, "model": name(run), "rung": run.rung, "passes": run.budget, "norm": run.norm, "scale": run.scale,
                          "learning rate": run.learning_rate, "seed": run.seed, "step": step, "accuracy": accuracy} | spent)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["run", "model", "rung", "passes", *TUNED, "seed", "step", "accuracy", *AXES])
 
 
 def by_passes(record, run):
@@ -78,7 +78,10 @@ def by_passes(record, run):
     def asked(score):
         return (score.length, score.problems, score.decoding) == (run.length, "unseen", "greedy")
 
-    own = max(filter(asked, lost(record, run) if record.get("diverged_at") else scores(record)), key=lambda score: score.step)
+    if record.get("diverged_at"):
+        own, = filter(asked, lost(record, run))
+        return {steps * run.budget // run.steps: own for steps in sorted({run.steps, *record["schedule"].get("other_steps", ())})}
+    own = max(filter(asked, scores(record)), key=lambda score: score.step)
     others = {each["steps"]: Score(**{name: value for name, value in each.items() if name != "steps"}) for each in record.get("other_steps", [])
               if (each["length"], each["problems"], each["decoding"]) == (run.length, "unseen", "greedy")}
     return {steps * run.budget // run.steps: score for steps, score in sorted(({run.steps: own} | others).items())}
@@ -91,7 +94,7 @@ def at_other_depths(records, runs):
     One row per run and number of passes, its own among them: model, rung, trained (passes), passes, seed, accuracy.
     """
     rows = [(label(run), run.rung, run.budget, passes, run.seed, metrics(score)["character"][0])
-            for record in records if record["run"] in runs and record.get("other_steps")
+            for record in records if record["run"] in runs and (record.get("other_steps") or record.get("diverged_at") and record["schedule"].get("other_steps"))
             for run in [run_from(record["configuration"])] for passes, score in by_passes(record, run).items()]
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "accuracy"])
 
@@ -270,7 +273,7 @@ PREDICTIONS = (
     Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.cheapest("training FLOP")["passes"] in FEW),
     Prediction("on training steps the cheapest cell has 6 passes or fewer", lambda t: t.cheapest("training steps")["passes"] <= 6),
     Prediction("the cell that ends highest has 12 passes or fewer",
-               lambda t: t.ends.groupby(["model", "passes"])["accuracy"].mean().idxmax()[1] <= 12),
+               lambda t: there(t.ends).groupby(["model", "passes"])["accuracy"].mean().idxmax()[1] <= 12),
     Prediction("the published AR-TRM of 24 passes ends below 30 %", lambda t: t.mean("AR-TRM", [24]) < 0.3),
     Prediction("under the published window the cured AR-TRM ends no higher with 24 passes than with 3",
                lambda t: t.mean(CURED, [24]) <= t.mean(CURED, FEW)),
@@ -292,7 +295,7 @@ TUNED_PREDICTIONS = (
     Prediction("the AR-TRM of 24 passes with its whole gradient ends at 75 % or more", lambda t: t.mean(WHOLE, [24]) >= THRESHOLD),
     Prediction("and higher than under the published window", lambda t: t.mean(WHOLE, [24]) > t.mean("AR-TRM", [24])),
     Prediction("no model ends more than 5 points higher with 24 passes than with 6",
-               lambda t: all(t.mean(model, [24]) <= t.mean(model, [6]) + 0.05 for model in set(t.ends["model"]))),
+               lambda t: all(t.mean(model, [24]) <= t.mean(model, [6]) + 0.05 for model in set(there(t.ends)["model"]))),
     Prediction("with 6, 12 and 24 passes the AR-TRM with its whole gradient is nowhere more than 5 points above the best flat model",
                lambda t: all(t.mean(WHOLE, [n]) <= max(t.mean(flat, [n]) for flat in ("Iterative", "Iterative Step", "UT")) + 0.05 for n in DEEP)),
     Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.cheapest("training FLOP")["passes"] in FEW),
@@ -318,8 +321,8 @@ BETWEEN_PREDICTIONS = (
     Prediction("it gives rung 7 with its whole gradient 5 points or more", lambda t: t.mean(f"{WHOLE}, mean of all steps", [12]) >= t.mean(WHOLE, [12]) + 0.05),
     Prediction("so does a loss at every step", lambda t: t.mean(f"{WHOLE}, deep supervision", [12]) >= t.mean(WHOLE, [12]) + 0.05),
     Prediction("no form of rung 7 whose gradient is cut ends above 60 %",
-               lambda t: all(t.mean(model, [12]) <= 0.6 for model in set(t.ends["model"]) if model.startswith(tuple(FORMS.values())) and "AR-TRM" in model)),
-    Prediction("no form of rung 7 ends above UT", lambda t: all(t.mean(model, [12]) <= t.mean("UT", [12]) for model in set(t.ends["model"]) if "AR-TRM" in model)),
+               lambda t: all(t.mean(model, [12]) <= 0.6 for model in set(there(t.ends)["model"]) if model.startswith(tuple(FORMS.values())) and "AR-TRM" in model)),
+    Prediction("no form of rung 7 ends above UT", lambda t: all(t.mean(model, [12]) <= t.mean("UT", [12]) for model in set(there(t.ends)["model"]) if "AR-TRM" in model)),
 )
 
 # And of `depth_learned`, for each of its two tasks; written before its runs, but knowing chapter 9's three seeds with 24 passes, the
@@ -327,7 +330,7 @@ BETWEEN_PREDICTIONS = (
 LEARNED_PREDICTIONS = (
     Prediction("with 3 passes (Dual UT: 4) every run learns", lambda t: t.everyone(FEW)),
     Prediction("of the truncated rungs with more than 3 passes, as published, no run learns",
-               lambda t: not t.ranking[t.ranking["model"].isin(["AR-TRM", "Dual Nested UT"]) & (t.ranking["passes"] > 3)]["reached"].any()),
+               lambda t: not there(t.ranking[t.ranking["model"].isin(["AR-TRM", "Dual Nested UT"]) & (t.ranking["passes"] > 3)])["reached"].any()),
     Prediction("every run of cured rung 7 learns, whatever its window and its number of passes", lambda t: t.everyone((3, 6, 12, 24), "cured AR-TRM")),
     Prediction("the window of all passes makes every run of rung 7 learn as well", lambda t: t.everyone((6, 12, 24), WHOLE)),
     Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.leads("training FLOP", t.ranking["passes"].isin(FEW))),

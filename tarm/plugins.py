@@ -31,6 +31,8 @@ def register_task(task, like="copy", **fields):
     Raises ValueError for a key that is taken, a `like` that does not exist, for problems of other shapes, types or characters
     than those of the built-in tasks, for problems that do not fit the context, and for a prompt that does not tell problems apart.
     """
+    if fixed := sorted({"task", "rung", "seed", "length"} & set(fields)):
+        raise ValueError(f"{', '.join(fixed)} cannot be given for a task: rungs and seeds vary, and the lengths are those of like={like!r}")
     if like not in TASKS:
         raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(TASKS)}")
     settings = {profile: Setting(known.fields | fields, known.schedule) for profile in PROFILES for known in [setting(profile, like)]}
@@ -53,14 +55,17 @@ def register_study(name, jobs, profiles=("cpu",)):
     jobs(profile, seed) -> [tarm.studies.Job(Run, Schedule), ...], the same whenever it is called. Raises ValueError for a name that is
     taken, a profile that does not exist, and for anything else than jobs.
     """
-    for profile in profiles:
-        choose("profile", profile, PROFILES)
-        made = jobs(profile, 0)
-        if not made or not all(isinstance(job, Job) for job in made) or made != jobs(profile, 0):
-            raise ValueError(f"jobs of the study {name!r} gives no list of jobs at profile {profile!r}, or another one each time: it must return "
-                             f"[tarm.studies.Job(Run(...), Schedule(...)), ...], of the seed it is given")
     if name in STUDIES:
         raise ValueError(f"the study {name!r} exists already: give yours another name")
+    if not profiles:
+        raise ValueError(f"the study {name!r} has no profile: choose from {', '.join(PROFILES)}")
+    for profile in profiles:
+        choose("profile", profile, PROFILES)
+        for seed in 0, 1:
+            made = jobs(profile, seed)
+            if not made or made != jobs(profile, seed) or not all(isinstance(job, Job) and job.run.seed == seed for job in made):
+                raise ValueError(f"jobs of the study {name!r} gives no list of jobs at profile {profile!r}, another one each time, or jobs of another "
+                                 f"seed than it is given: it must return [tarm.studies.Job(Run(..., seed=seed), Schedule(...)), ...]")
     STUDIES[name] = Study(jobs, tuple(profiles))
     members.cache_clear()
 
@@ -79,6 +84,8 @@ def check_problems(task, length, n=8):
                              f"0 to {len(VOCABULARY) - 1}: write them with tarm.tasks.symbol or encode")
     if len(task.chance(length)) != problems.answer.shape[1]:
         raise ValueError(f"{task.key!r} has a distribution of {len(task.chance(length))} characters at length {length}, and answers of {problems.answer.shape[1]}")
+    while length > 1 and task.count(length) >= RESERVE_BELOW:  # where nothing is reserved
+        length -= 1
     trained, unseen = (set(map(tuple, task.problems(1000, length, stream(0, "prompts"), reserved).prompt.tolist())) for reserved in (False, True))
     if task.count(length) < RESERVE_BELOW and trained & unseen:
         raise ValueError(f"{task.key!r} writes the same prompt for several problems of {length} digits, so that problems kept from training would be met "
@@ -103,15 +110,22 @@ def register_rung(rung):
 
 
 @torch.no_grad()
+def drawn(key, budget):
+    """A tiny model of the rung, its parameters random, in float64, so that only a mistake makes a difference."""
+    model = build(key, budget=budget, width=8, heads=1, context=6, dropout=0.0).double().eval()
+    for name, p in model.named_parameters():
+        p.copy_(torch.randn(p.shape, generator=stream(0, "initialisation", name)))
+    return model
+
+
+@torch.no_grad()
 def check_rung(key):
-    """A few steps of a tiny model of the rung, its parameters random, in float64, so that only a mistake makes a difference."""
+    """A few steps of a tiny model of the rung."""
     per_step = passes_per_step(key, 2, 2)
     if per_step not in (1, 2, 3, 6):
         raise ValueError(f"a step of {key!r} takes {per_step} block passes, which do not spend the budgets of profiles and chapters (6, 12, 18 "
                          f"and 24) exactly: let it take 1, 2, 3 or 6")
-    model = build(key, steps=2, width=8, heads=1, context=6, dropout=0.0).double().eval()
-    for name, p in model.named_parameters():
-        p.copy_(torch.randn(p.shape, generator=stream(0, "initialisation", name)))
+    model = drawn(key, 2 * per_step)
     tokens = torch.arange(6).unsqueeze(0)
     with PassCounter(model) as passes:
         whole = model(tokens, halting=False).logits
@@ -123,11 +137,12 @@ def check_rung(key):
     if not torch.cat(parts, dim=1).allclose(whole):
         raise ValueError(f"{key!r} gives other logits for a text read in two parts than for the same text read at once: let "
                          f"positions meet inside f only, which never looks ahead and remembers what it has read")
+    model = drawn(key, 6 * per_step if model.tied else model.architecture.budget)
     for start in range(4):  # of several texts, since where each halts differs
         text, past = tokens.roll(start, 1), Past(rows=1, room=6)
         for t in range(6):
-            alone = model(text[:, t:t + 1], past=past.at(t), steps=6 if model.tied else None).logits[:, -1]
-            if not alone.allclose(model(text[:, :t + 1], steps=6 if model.tied else None).logits[:, -1]):
+            alone = model(text[:, t:t + 1], past=past.at(t)).logits[:, -1]
+            if not alone.allclose(model(text[:, :t + 1]).logits[:, -1]):
                 raise ValueError(f"{key!r} gives other logits for a text read one character at a time than for the same text read at once, where its "
                                  f"loop may end early: let `past` catch up on the steps that earlier characters did not take, as Universal does")
 

@@ -175,7 +175,7 @@ class Store:
         unfinished = self.unfinished_path(run_hash)
         left = [*self.root.glob(f"*/.{run_hash}.*.part"), *(path for path in (unfinished, unfinished.with_suffix(".lock")) if finished and path.exists())]
         with contextlib.suppress(OSError), self.lock(run_hash).acquire(timeout=0) if finished and left else contextlib.nullcontext():
-            for path in left:
+            for path in [*left, unfinished.with_suffix(".lock")] if finished and left else left:
                 path.unlink(missing_ok=True)
 
     def find(self, prefix):

@@ -246,10 +246,11 @@ def test_export_leaves_what_is_committed_with_other_losses(tmp_path, monkeypatch
     export()
     before = committed.load(other)
     committed.write(before | {"losses": [1.0] * 4})
+    committed.add_other_steps(committed.load(same), [{"steps": 7}])
     mine.add_other_steps(mine.load(same), [{"steps": 5}])
-    assert "1 of them are committed with other losses" in export() and committed.load(other)["losses"] == [1.0] * 4
-    assert committed.load(same)["other_steps"] == [{"steps": 5}]
+    assert "left as they are: 1" in export() and committed.load(other)["losses"] == [1.0] * 4
     assert "other losses" not in export("--replace") and committed.load(other) == before
+    assert committed.load(same)["other_steps"] == [{"steps": 7}, {"steps": 5}]
 
 
 def test_export_of_the_cpu_profile_draws_what_is_committed(tmp_path, monkeypatch):

@@ -40,6 +40,8 @@ def test_a_run_that_diverged_ends_at_nothing():
 
     lost |= {"evaluations": [], "schedule": {"problems": 10}}  # before its first evaluation
     assert gain.by_quarter([lost], {DENSE.hash})["accuracy"].tolist() == [0.0] * 4
+    lost |= {"schedule": {"problems": 10, "other_steps": [3]}}  # with which it would have been evaluated, too
+    assert gain.at_other_depths([lost], {DENSE.hash})[["passes", "accuracy"]].values.tolist() == [[3, 0.0], [6, 0.0]]
 
 
 def test_a_models_name_has_what_is_changed_of_it():
@@ -61,8 +63,9 @@ def test_runs_of_two_tasks_are_no_cell():
 def test_a_prediction_about_cells_that_were_not_run_is_neither_right_nor_wrong():
     nothing = pd.DataFrame(columns=["model", "passes", "accuracy", "axis", "spent", "place", "reached", "runs"])
     tables = gain.Tables(nothing, nothing, pd.DataFrame(columns=["model", "trained", "passes", "accuracy"]))
-    for predictions in gain.PREDICTIONS[3:], gain.TUNED_PREDICTIONS[:4], gain.LEARNED_PREDICTIONS[:1], gain.POINTERS_PREDICTIONS:
+    for predictions in gain.PREDICTIONS, gain.TUNED_PREDICTIONS, gain.BETWEEN_PREDICTIONS, gain.LEARNED_PREDICTIONS, gain.POINTERS_PREDICTIONS:
         assert gain.against_predictions(tables, predictions)["held"].tolist() == [None] * len(predictions)
+    assert gain.at_the_end(gain.trajectories([], set())).empty
     nobody = pd.DataFrame([("Dense", 3, "training FLOP", inf, 1, 0, 2)], columns=["model", "passes", "axis", "spent", "place", "reached", "runs"])
     assert not gain.Tables(nothing, nobody, None).leads("training FLOP", nobody["passes"] == 3)
 

@@ -164,8 +164,12 @@ def test_a_task_that_writes_no_problems_is_refused(answer, words):
 
 def test_a_task_whose_prompt_is_shared_by_problems_is_refused():
     """Its "unseen" problems would be met in training."""
-    with pytest.raises(ValueError, match="'parity' writes the same prompt for several problems"):
-        register_task(Task("parity", 1, lambda digits: Problems(digits[:, 0] % 2, digits[:, 0])))
+    for operands in 1, 2:
+        with pytest.raises(ValueError, match="'parity' writes the same prompt for several problems"):
+            register_task(Task("parity", operands, lambda digits: Problems(digits[:, 0] % 2, digits[:, 0])))
+    for field in "length", "seed":
+        with pytest.raises(ValueError, match=f"{field} cannot be given for a task"):
+            register_task(Task("other", 1, TASKS["copy"].write), **{field: 3})
 
 
 def test_a_task_that_draws_or_has_a_distribution_of_another_length_is_refused():
@@ -199,11 +203,12 @@ def test_a_study_of_ones_own_is_swept_like_any_other():
         return [Job(Run(rung="iterative", task="copy", budget=6, norm=norm, seed=seed), Schedule(50, (10,))) for norm in ("pre", "post")]
 
     drawn = iter(range(100))
-    for wrong in (lambda profile, seed: []), (lambda profile, seed: [3]), (lambda profile, seed: mine(profile, next(drawn))):
+    for wrong in ((lambda profile, seed: []), (lambda profile, seed: [3]), (lambda profile, seed: mine(profile, next(drawn))), lambda profile, seed: mine(profile, 0)):
         with pytest.raises(ValueError, match="the study 'mine' gives no list of jobs"):
             register_study("mine", wrong)
-    with pytest.raises(ValueError, match="the study 'cross' exists already"):
-        register_study("cross", mine)
+    for name, profiles, words in ("cross", ("cpu",), "'cross' exists already"), ("mine", (), "'mine' has no profile"):
+        with pytest.raises(ValueError, match=words):
+            register_study(name, mine, profiles)
     try:
         register_study("mine", mine)
         found = jobs("cpu", "mine", (0, 1))
@@ -245,6 +250,7 @@ def test_importing_with_a_file_that_fails_is_a_value_error(tmp_path):
 
 def test_plugins_records_and_models_are_part_of_what_a_notebook_depends_on(tmp_path, monkeypatch):
     files = [tmp_path / "one.py", tmp_path / "two.py"]
+    (beside := tmp_path / "layers.py").write_text("", encoding="utf-8")  # which a plugin may import
     monkeypatch.setenv("TARM_PLUGINS", os.pathsep.join(map(str, files)))
     assert plugin_files() == files
     seen = []
@@ -252,7 +258,7 @@ def test_plugins_records_and_models_are_part_of_what_a_notebook_depends_on(tmp_p
     monkeypatch.setattr(notebooks, "run_notebook", lambda path, parameters, folder, files: seen.extend(files))
     list(notebooks.run_all("smoke", "cpu", Store(tmp_path), ["00"]))
     paths = set(map(str, seen))
-    assert set(map(str, files)) < paths and all(Path(path).is_file() for path in paths - {"started", *map(str, files)})
+    assert {str(beside), *map(str, files)} < paths and all(Path(path).is_file() for path in paths - {"started", *map(str, files)})
     for part in "figures/data/records/", "notebooks/adder/records/", "notebooks/halter/records/", "tarm/ladder/":
         assert any(part in Path(path).as_posix() for path in paths)
 

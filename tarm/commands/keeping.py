@@ -102,9 +102,10 @@ def command_export(arguments):
                          f"`python -m tarm sweep --profile {arguments.profile}` makes them")
     kept_there = 0
     for record in taken:
-        if committed.record_path(record["run"]).exists() and not arguments.replace:
-            kept_there += not committed.same_training(store, record["run"])
+        if committed.same_training(store, record["run"]):
             committed.complete(store, record["run"], weights=False)
+        elif committed.record_path(record["run"]).exists() and not arguments.replace:
+            kept_there += 1
         else:
             committed.take(store, record, weights=False)
     whole = table.tidy(committed.records())
@@ -126,5 +127,5 @@ def command_export(arguments):
         drawn = [stem for stem, _ in paper.draw(committed.records(), COMMITTED.parent / "paper", empty=False)]
         print(f"drawn in figures/paper: {', '.join(drawn) or 'nothing, since no cell of its figures has been run'}")
     if kept_there:
-        print(f"{kept_there} of them are committed with other losses, as another machine has them, and stay as they are: --replace puts yours in their place")
+        print(f"committed with other losses, as another machine has them, and left as they are: {kept_there} (--replace puts yours in their place)")
     print(f"{len(taken)} records of profile {arguments.profile}, {len(kept)} rows in all: {COMMITTED}")

@@ -21,10 +21,10 @@ def command_evaluate(arguments):
     run = run_from(record["configuration"])
     model = store.model(record).to(choose_device(arguments.device))
     warn_of_divergence(record)
-    met = len(record["losses"]) * run.batch
-    if met < arguments.problems:
-        print(f"note: this run has trained on {met} problems only; of those that stand as seen it has met no others", file=sys.stderr)
     lengths = [whole_number("lengths", part) for part in (arguments.lengths or str(run.length)).split(",")]
+    met = len(record["losses"]) * run.batch
+    if met < arguments.problems and run.length in lengths:
+        print(f"note: of the problems listed as seen this run has met the first {met} only", file=sys.stderr)
     steps = [whole_number("steps", part) for part in (arguments.steps or str(run.steps)).split(",")]
     print(f"{run}\n{'length':>6} {'steps':>5} {'problems':8} {'decoding':8} {'count':>5} {'character':>9} {'sequence':>8} "
           f"{'first':>6} {'last':>6}")

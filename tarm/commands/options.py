@@ -25,7 +25,7 @@ def choose_device(name):
     try:
         if torch.device(name).type not in ("cpu", "cuda", "mps"):
             raise RuntimeError
-        torch.empty(0, device=name)
+        torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device={name!r} is not here: use cpu, or auto to take what there is") from error
     return name

@@ -89,8 +89,11 @@ def list_with_estimate(these, arguments):
         if kind not in measured:
             measured[kind] = seconds_per_step(kind, device), decoding_rate(kind, device)
         per_step, rate = measured[kind]
-        trained = store.has(job.run) and store.weights_path(job.run.hash).exists()  # what is left are evaluations
-        seconds = evaluation_flop(job.run, job.schedule) / rate + (0 if trained else per_step * job.run.training_steps)
+        if store.has(job.run) and store.weights_path(job.run.hash).exists():  # what is left are evaluations with other numbers of steps
+            missing = set(job.schedule.other_steps) - store.other_steps(store.load(job.run.hash))
+            seconds = evaluation_flop(job.run, replace(job.schedule, lengths=(), final_lengths=(), other_steps=tuple(missing))) / rate
+        else:
+            seconds = per_step * job.run.training_steps + evaluation_flop(job.run, job.schedule) / rate
         total += seconds / 3600
         shown = f"{seconds / 3600:.2f} h" if seconds >= 360 else f"{seconds:.0f} s"
         print(f"{shown:>7}  {job.run}", flush=True)
