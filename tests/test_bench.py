@@ -231,7 +231,7 @@ def test_runs_at_a_time_take_turns_with_one_alone(monkeypatch, turns):
 @pytest.mark.parametrize("device, cores, counts", [
     ("cpu", 1, []), ("cpu", 2, [2]), ("cpu", 8, [2, 8]), ("cuda", 8, [])])
 def test_how_many_runs_are_tried_at_a_time(device, cores, counts, monkeypatch):
-    monkeypatch.setattr(processes.multiprocessing, "cpu_count", lambda: cores)
+    monkeypatch.setattr(processes, "cores", lambda: cores)
     monkeypatch.setattr(processes, "_throughput", lambda bench, count: [[1.0, count, 1.0]])
     rows = measure(QUICK._replace(device=device), only="at_a_time")
     assert [(row.x, row.value) for row in rows if row.subject == "processes"] == [(n, n) for n in counts]

@@ -22,9 +22,6 @@ def command_evaluate(arguments):
     model = store.model(record).to(choose_device(arguments.device))
     warn_of_divergence(record)
     lengths = [whole_number("lengths", part) for part in (arguments.lengths or str(run.length)).split(",")]
-    met = len(record["losses"]) * run.batch
-    if met < arguments.problems and run.length in lengths:
-        print(f"note: of the problems listed as seen this run has met the first {met} only", file=sys.stderr)
     steps = [whole_number("steps", part) for part in (arguments.steps or str(run.steps)).split(",")]
     print(f"{run}\n{'length':>6} {'steps':>5} {'problems':8} {'decoding':8} {'count':>5} {'character':>9} {'sequence':>8} "
           f"{'first':>6} {'last':>6}")
@@ -36,6 +33,9 @@ def command_evaluate(arguments):
                 m = {name: value for name, (value, _) in metrics(score).items()}
                 print(f"{length:>6} {n:>5} {kind:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
                       f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
+    met = len(record["losses"]) * run.batch
+    if met < arguments.problems and run.length in lengths:
+        print(f"note: of the problems listed as seen this run has met the first {met} only", file=sys.stderr)
 
 
 def other_lengths(prompt, length):
