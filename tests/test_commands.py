@@ -121,6 +121,7 @@ def test_evaluate_prints_a_row_per_length_problems_and_decoding(tarm):
     rows = [line.split()[:5] for line in out.splitlines()[2:]]
     assert rows == [[length, str(JOB.run.steps), problems, decoding, "5"] for length, drawn in (("4", "seen"), ("6", "any"))
                     for problems in (drawn, "unseen") for decoding in ("greedy", "sampled")]
+    assert "this run has met the first 32 only" in tarm(f"evaluate {JOB.run.hash[:6]}")[2]
 
 
 def test_evaluate_prints_what_training_recorded(tmp_path, capsys):
