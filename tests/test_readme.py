@@ -200,6 +200,18 @@ def test_what_is_said_of_three_passes_is_counted_from_the_records(committed):
     assert f"UT executes {ran[6]:.1f} of 6, {ran[12]:.0f} of 12 and {ran[24]:.0f} of 24" in text
 
 
+def test_what_is_said_of_pointers_is_counted_from_the_records(committed):
+    """One choosing seed, at the one rate that has been run with it; rungs 1 to 5, and rungs 6 and 7 with their whole gradient."""
+    study = {job.run.hash for job in jobs("cpu", "tune_pointers", (1000,), learning_rate=[1e-3])}
+    ends = gain.at_the_end(gain.trajectories(committed, study)).set_index("model")
+    percent, whole = (100 * ends["accuracy"]).round().astype(int), [gain.WHOLE, gain.NESTED, f"{gain.CURED}, window all"]
+    flat = percent[list(gain.FLAT)]
+    assert len(ends) == 10 and f"the flat models end at {flat.min()} to {flat.max()} % of the characters" in TEXT and set(ends.loc[list(gain.FLAT), "step"]) == {3000}
+    assert f"rung 7 without nesting at {percent[gain.UNNESTED]} and cured under the published window at {percent[gain.CURED]}," in TEXT
+    steps = ends.loc[whole, "step"]
+    assert ends.loc[whole, "accuracy"].min() >= LEARNED and f"get 99 within {steps.min()} to {steps.max()} steps" in TEXT
+
+
 def test_it_says_that_nothing_was_run_as_long_as_the_table_does():
     row, = re.findall(r"^\| all \|(.*)\|$", README, re.MULTILINE)
     *_, not_run, numbers = map(int, row.split("|"))

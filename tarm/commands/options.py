@@ -22,22 +22,18 @@ def choose_device(name):
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() and works("mps") else "cpu"
-    try:
-        if torch.device(name).type not in ("cpu", "cuda", "mps"):
-            raise RuntimeError
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device={name!r} is not here: use cpu, or auto to take what there is") from error
+    if not works(name):
+        raise ValueError(f"device={name!r} is not here: use cpu, or auto to take what there is")
     return name
 
 
 def works(device):
-    """Can memory be had on it? Virtual machines may name a device that has none."""
+    """Is it of a kind that is used here, and can memory be had on it? Virtual machines may name a device that has none."""
     try:
         torch.empty(1, device=device)
-    except RuntimeError:
+        return torch.device(device).type in ("cpu", "cuda", "mps")
+    except (RuntimeError, AssertionError):
         return False
-    return True
 
 
 def seed_list(text):
