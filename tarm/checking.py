@@ -43,9 +43,9 @@ class Check(NamedTuple):
                 f"(allowed: {TOLERANCE[self.run.precision]:.0e})")
 
 
-def first_losses(run, steps, device="cpu"):
+def first_losses(run, steps, device="cpu", compiled=False):
     """The losses of a run's first training steps, taken now: a list of numbers. Nothing is evaluated or kept."""
-    now = Progress(run, device)
+    now = Progress(run, device, compiled=compiled)
     with dropout_from(run.seed, device):
         for _ in range(steps):
             now.train_step()
@@ -60,10 +60,11 @@ def check(record, steps=STEPS, device="cpu"):
     here = torch.device(device).type
     if run.dropout and here != (made_on if made_on in ("cpu", "mps") else "cuda"):
         return Check(run, 0, None, f"its dropout masks were drawn on {made_on}, which draws others than {device}")
+    compiled = record.get("environment", {}).get("compiled", False)
     recorded = record["losses"][:steps]
     if not recorded or None in recorded:
         return Check(run, 0, None, f"it diverged within the first {steps} steps")
-    losses = first_losses(run, len(recorded), device)
+    losses = first_losses(run, len(recorded), device, compiled)
     differences = [abs(ours - theirs) / theirs for ours, theirs in zip(losses, recorded)]
     return Check(run, len(losses), max(differences) if all(map(math.isfinite, losses)) else math.inf)
 

@@ -66,7 +66,8 @@ class Ledger:
         self.supervised += supervised.sum()
         weighed = output.halted_at if self.model.halting_head == "act_halt" else output.steps
         self.weighted += (weighed * supervised).sum() * (executed // output.steps)
-        self.trained += sum((mask & supervised).sum() for mask in passes.with_gradient)
+        if passes.with_gradient:
+            self.trained += (torch.stack(passes.with_gradient) & supervised).sum()
 
     def counts(self):
         """The sums so far, {name: integer}, from which `continue_from` goes on."""

@@ -45,12 +45,12 @@ def written_whole(path):
         part.unlink(missing_ok=True)
 
 
-def environment(device):
-    """What a record says of the machine: versions, architecture, cores, threads; no names or paths."""
+def environment(device, compiled=False):
+    """What a record says of the machine: versions, architecture, cores, threads; no names or paths. compiled: only where it is so."""
     kind = torch.device(device).type
     return {"python": platform.python_version(), "torch": torch.__version__, "system": platform.system(),
             "machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
-            "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind}
+            "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind} | ({"compiled": True} if compiled else {})
 
 
 class NotKnown(ValueError):
@@ -102,14 +102,14 @@ class Store:
         record["schedule"] = record["schedule"] | {"other_steps": sorted(self.other_steps(record))}
         self.write(record)
 
-    def save(self, run, schedule, result, device, command):
+    def save(self, run, schedule, result, device, command, compiled=False):
         """Write a finished run's weights and then its record, and drop what was saved on the way."""
         with written_whole(self.weights_path(run.hash)) as part:
             save_file({name: value.contiguous() for name, value in result.model.cpu().state_dict().items()},
                       part, metadata={"run": run.hash})
         record = {
             "schema": SCHEMA, "run": run.hash, "configuration": asdict(run), "schedule": asdict(schedule),
-            "environment": environment(device), "command": command,
+            "environment": environment(device, compiled), "command": command,
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "diverged_at": result.diverged_at, "ledger": result.ledger,
             "losses": [float(f"{loss:.5g}") if math.isfinite(loss) else None for loss in result.losses],

@@ -85,7 +85,7 @@ def evaluate_others(store, job, device):
     store.add_other_steps(record, flat({steps: evaluate(model, problems, run.length, last, run.seed, steps) for steps in missing}))
 
 
-def _run_job(job, store, device, command, deadline, save_every, recompute, wait):
+def _run_job(job, store, device, command, deadline, save_every, recompute, compiled, wait):
     """Train one job, holding its lock, and save it; -> Outcome."""
     run, lock = job.run, store.lock(job.run.hash)
     name = f"{run.hash} {LADDER[run.rung].name}, {run.task}, seed {run.seed}"
@@ -101,8 +101,8 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, wait)
                 return Outcome(FINISHED, f"{name}: evaluated with the numbers of steps that were missing")
             store.clear(run.hash)
             keeper = Keeper(store.unfinished_path(run.hash), run, job.schedule, deadline, save_every, device)
-            result = train(run, job.schedule, device, _reporter(run), keeper, recompute)
-            store.save(run, job.schedule, result, device, command)
+            result = train(run, job.schedule, device, _reporter(run), keeper, recompute, compiled)
+            store.save(run, job.schedule, result, device, command, compiled)
     except Timeout:
         return Outcome(BUSY, f"{name}: another sweep is at it")
     except Stopped:
@@ -152,14 +152,14 @@ def cost(job):
 
 
 def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", minutes=None, save_every=SECONDS,
-          recompute=False):
+          recompute=False, compiled=False):
     """Run the jobs that the store does not have yet; -> Sweep. A run that it has without some of the `other_steps` of its
     schedule is evaluated with them where its weights are there, and trained again where not.
 
     workers: processes at a time (default: one per core on a CPU, one on a GPU). threads: of
     each (default 1: models this small gain little from more, and the numbers of a run then do
     not depend on how many others are left). minutes: after that time the runs are saved and left.
-    recompute: less memory for more time (see `tarm.training.Progress`).
+    recompute: less memory for more time; compiled: through torch.compile (see `tarm.training.Progress`).
     A finished run is in the store at once, and an unfinished one saved every `save_every`
     seconds, so that an interrupted sweep started again goes on from there. Sweeps on one store share the
     work: a run that another one holds is taken up last, when that one has finished it or died.
@@ -192,7 +192,7 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
                     while waiting or running:
                         while waiting and len(running) < workers:  # no more, so that an interrupt leaves none to be begun
                             job = waiting.pop()
-                            task = pool.submit(_run_job, job, store, device, command, deadline, save_every, recompute, wait)
+                            task = pool.submit(_run_job, job, store, device, command, deadline, save_every, recompute, compiled, wait)
                             running[task] = job
                         for future in futures.wait(running, return_when=futures.FIRST_COMPLETED).done:
                             job, outcome = running.pop(future), future.result()

@@ -42,11 +42,16 @@ class Progress:
 
     recompute: keep of each block pass no more than its input, and run it again when its gradient
     is taken (activation checkpointing, Chen et al. 2016): the same numbers in less memory.
+    compiled: training's block passes go through torch.compile, which joins many small operations into few: for GPUs, where
+    starting them is what a step of a tiny model waits for. The sums are added up in another order, and
+    dropout draws other numbers.
     """
 
-    def __init__(self, run, device, recompute=False):
+    def __init__(self, run, device, recompute=False, compiled=False):
         self.run, self.device = run, device
         self.model = run.build(run.seed).to(device).train()
+        for block in self.model.block if compiled else ():
+            block.forward = compiled_in_training(block)
         for block in self.model.block if recompute else ():
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)
         self.optimiser = torch.optim.AdamW(
@@ -93,17 +98,27 @@ class Progress:
         return next((step for step, loss in enumerate(self.losses, 1) if not math.isfinite(loss)), None)
 
 
-def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None, keeper=None, recompute=False):
+def compiled_in_training(block):
+    """A block's forward, compiled for training; its own in evaluation, where every call has another shape."""
+    torch._dynamo.config.recompile_limit = 64  # a process may train models of many sizes; beyond it nothing more is compiled
+    own, compiled = block.forward, torch.compile(block.forward, dynamic=False)
+
+    def forward(h, stream="h", past=None):
+        return (compiled if block.training else own)(h, stream, past)
+    return forward
+
+
+def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None, keeper=None, recompute=False, compiled=False):
     """Train one run and evaluate it on its schedule (arXiv 2603.08082); -> Result.
 
     `report(step, loss, accuracy)` is called as training goes on; accuracy is the last greedy
     character accuracy on unseen problems at the training length, None before there is one. A
     run whose loss is no longer finite stops there. keeper (see `tarm.checkpoint`) saves the
     progress now and then, and gives back what an interrupted call had saved; where its time is
-    up, the progress is saved and Stopped raised. recompute: see Progress.
+    up, the progress is saved and Stopped raised. recompute, compiled: see Progress.
     """
     check_room(run, schedule)
-    now = Progress(run, device, recompute)
+    now = Progress(run, device, recompute, compiled)
     problems = {length: evaluation_problems(run, length, schedule.problems, training_stream(run.seed))
                 for length in schedule.lengths + schedule.final_lengths}
     accuracy, diverged_at = None, None

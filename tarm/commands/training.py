@@ -37,7 +37,7 @@ def train_and_report(these, arguments):
     there = sum(store.has(*job) for job in these)
     try:
         done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
-                     arguments.save_every, arguments.recompute)
+                     arguments.save_every, arguments.recompute, arguments.compile)
     finally:
         refused = table.refresh(store)
     print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} trained now, {done.left} left, "

@@ -6,7 +6,6 @@ from .lists import ALL, CURED, PUBLISHED_RUNGS, THREE_PASSES, TRM, listed, multi
 from .published import COMPUTE, COMPUTE_SCHEDULE, LENGTHS, STRUCTURES
 
 BF16 = {"precision": "bf16"}
-FAST = BF16 | {"dropout_stream": "bits"}
 SUSPECTS = [TRM, TRM | {"eps": 1e-16}, TRM | {"scale": "unit"}, TRM | {"norm": "post"}, CURED, TRM | ALL,
             TRM | THREE_PASSES]
 
@@ -17,17 +16,15 @@ def cause(profile, seed):
 
 
 def cause_reverse(profile, seed):
-    """The same on reverse; then copy and reverse to the published 5000 steps, for UT and rung 7."""
-    return (listed(SUSPECTS, Schedule(50, (10,)), task="reverse", training_steps=500, seed=seed, **FAST) +
-            [job for task in ("copy", "reverse")
-             for job in listed(rungs("universal", "ar_trm"), PROFILES["paper"][task].schedule, task=task, seed=seed, **FAST)])
+    """The same on reverse."""
+    return listed(SUSPECTS, Schedule(50, (10,)), task="reverse", training_steps=500, seed=seed, **BF16)
 
 
 def precision(profile, seed):
     """Whether bf16 learns as float32 does: two rungs that learn, with 3 passes, at width 192."""
     return [job for arithmetic in ("float32", "bf16")
             for job in listed(rungs("dense", "universal"), Schedule(200, (10,)), width=192, budget=3, seed=seed,
-                              **COMPUTE | FAST | {"precision": arithmetic, "training_steps": 3000})]
+                              **COMPUTE | {"precision": arithmetic, "dropout_stream": "bits", "training_steps": 3000})]
 
 
 def depth(profile, seed):
@@ -38,48 +35,48 @@ def depth(profile, seed):
                  3: [TRM | {"outer": 1}, CURED | {"outer": 1}, {"rung": "universal"}, {"rung": "dual_ut", "budget": 4},
                      {"rung": "dense"}]}
     return [job for budget, variants in by_budget.items()
-            for job in listed(variants, COMPUTE_SCHEDULE, width=192, seed=seed, **{"budget": budget} | COMPUTE | FAST)]
+            for job in listed(variants, COMPUTE_SCHEDULE, width=192, seed=seed, **{"budget": budget} | COMPUTE | BF16)]
 
 
 def depth_rest(profile, seed):
     """The rungs at 12 passes that `depth` leaves out."""
     return listed(rungs("iterative", "iterative_step", "dual_nested_ut"), COMPUTE_SCHEDULE, width=192, budget=12,
-                  seed=seed, **COMPUTE, **FAST)
+                  seed=seed, **COMPUTE, **BF16)
 
 
 def refinement(profile, seed):
     """24 passes at width 192: the published model and the cured one beside the flat ones."""
     return listed([TRM, CURED, CURED | ALL, *rungs("universal", "dual_ut", "dense")], COMPUTE_SCHEDULE, width=192,
-                  seed=seed, **COMPUTE, **FAST)
+                  seed=seed, **COMPUTE, **BF16)
 
 
 def refinement_rest(profile, seed):
     """The rungs that `refinement` leaves out."""
     return listed(rungs("iterative", "iterative_step", "dual_nested_ut"), COMPUTE_SCHEDULE, width=192, seed=seed,
-                  **COMPUTE, **FAST)
+                  **COMPUTE, **BF16)
 
 
 def three_passes(profile, seed):
     """Whether three passes beat the paper's bars at the paper's width."""
     return listed([TRM | THREE_PASSES, CURED | THREE_PASSES, {"rung": "universal", "steps": 3}, {"rung": "dense", "steps": 3}],
-                  PROFILES["paper"]["addition"].schedule, task="addition", seed=seed, **FAST)
+                  PROFILES["paper"]["addition"].schedule, task="addition", seed=seed, **BF16)
 
 
 def structure_cured(profile, seed):
     """H x L at length 10, rungs 6 and 7 and the cured one: growth of the streams as a dose."""
     return [job for outer, inner in STRUCTURES[:-1]
             for job in listed([{"rung": "dual_nested_ut"}, TRM, CURED], Schedule(200, multiples(10)), steps=4, outer=outer,
-                              inner=inner, context=200, seed=seed, **LENGTHS, **FAST)]
+                              inner=inner, context=200, seed=seed, **LENGTHS, **BF16)]
 
 
 def headline(profile, seed):
-    """The paper's bars on addition at its width, and the cured model beside them."""
-    return listed([TRM, CURED, *rungs("universal", "dual_ut", "dense", "dual_nested_ut")],
-                  PROFILES["paper"]["addition"].schedule, task="addition", seed=seed, **FAST)
+    """The paper's main study in bf16, and the cured model beside its seven; longer answers in the end only."""
+    return [job for task in ("addition", "copy", "reverse")
+            for job in listed([*rungs(*PUBLISHED_RUNGS), CURED], Schedule(250, (10,), (20, 30, 40, 50)), task=task, seed=seed, **BF16)]
 
 
 def training_length_cured(profile, seed):
     """Training lengths 2, 5 and 10 at four budgets, all rungs and the cured one."""
     return [job for length in (2, 5, 10) for budget in (6, 12, 18, 24)
             for job in listed([*rungs(*PUBLISHED_RUNGS), CURED], Schedule(200, multiples(length)), length=length,
-                              budget=budget, context=400, seed=seed, **LENGTHS, **FAST)]
+                              budget=budget, context=400, seed=seed, **LENGTHS, **BF16)]
