@@ -11,7 +11,7 @@ from tarm.__main__ import main
 from tarm.checking import TOLERANCE, check, first_losses, selection
 from tarm.estimate import step_flop
 from tarm.runs import run_from
-from tarm.store import COMMITTED, Store
+from tarm.store import COMMITTED, Store, environment
 from tarm.studies import jobs, place
 from tarm.training import train
 
@@ -65,6 +65,14 @@ def test_a_loss_of_ours_that_is_no_number_differs(record, monkeypatch):
 def test_masks_of_two_kinds_of_devices_are_not_compared(record, monkeypatch, made_on, here, compared):
     monkeypatch.setattr("tarm.checking.first_losses", lambda *_: record["losses"][:3])
     assert check(record | {"environment": {"device": made_on}}, device=here).agrees is compared
+
+
+def test_a_compiled_record_is_compiled_again(record, monkeypatch):
+    asked = []
+    monkeypatch.setattr("tarm.checking.first_losses", lambda *given: asked.append(given[3]) or record["losses"][:3])
+    for said in {"compiled": True}, {}:
+        assert check(record | {"environment": {"device": "cpu"} | said}).agrees
+    assert asked == [True, False] and environment("cpu", True).keys() - environment("cpu").keys() == {"compiled"}
 
 
 def test_nothing_compared_is_no_success(store, tmp_path, capsys):

@@ -102,8 +102,8 @@ def test_train_takes_every_field_of_a_run(tarm, asked):
 
 
 def test_what_does_not_change_a_number_reaches_the_sweep(tarm, asked):
-    assert tarm("train --profile smoke --rung dense --task copy --device cpu --jobs 3 --threads 2 --minutes 5 --save-every 7 --recompute")[0] == 0
-    given = {"device": "cpu", "workers": 3, "threads": 2, "minutes": 5, "save_every": 7, "recompute": True}
+    assert tarm("train --profile smoke --rung dense --task copy --device cpu --jobs 3 --threads 2 --minutes 5 --save-every 7 --recompute --compile")[0] == 0
+    given = {"device": "cpu", "workers": 3, "threads": 2, "minutes": 5, "save_every": 7, "recompute": True, "compiled": True}
     assert asked[0].items() >= given.items()
 
 
@@ -380,7 +380,7 @@ def test_filters_are_values_not_spellings(tarm):
 def worker(tmp_path, monkeypatch):
     """run(job, deadline=None) -> (Outcome, its store): what a worker process does with a job, in this process."""
     monkeypatch.setattr("tarm.sweep._progress", queue.SimpleQueue())
-    return lambda job, deadline=None: (_run_job(job, Store(tmp_path), "cpu", "", deadline, 60, False, False), Store(tmp_path))
+    return lambda job, deadline=None: (_run_job(job, Store(tmp_path), "cpu", "", deadline, 60, False, False, False), Store(tmp_path))
 
 
 def test_a_run_that_diverges_is_recorded(worker, capsys):

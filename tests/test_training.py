@@ -110,3 +110,17 @@ def test_other_steps_that_cannot_be_run_are_refused_before_training():
         check_room(run_of("dense"), Schedule(2, (3,), other_steps=(12,)))
     with pytest.raises(ValueError, match="at the training length, 3, which is not among the lengths"):
         check_room(run_of("iterative"), Schedule(2, (2,), other_steps=(12,)))
+
+
+def test_compiled_is_training_alone(monkeypatch):
+    """Evaluation, whose calls have many shapes, goes through the block as it is."""
+    asked, calls = [], []
+
+    def pretend(forward, **options):
+        asked.append(options)
+        return lambda *given: calls.append(given) or forward(*given)
+
+    monkeypatch.setattr(torch, "compile", pretend)
+    plain, compiled = (train(run_of("ar_trm"), Schedule(5, (3,), problems=4), compiled=compiled) for compiled in (False, True))
+    assert asked == [{"dynamic": False}] and len(calls) == 5 * 24
+    assert plain.losses == compiled.losses and plain.scores == compiled.scores
