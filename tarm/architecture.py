@@ -3,7 +3,8 @@
 import math
 import numbers
 import operator
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
 
 import torch
 
@@ -142,9 +143,8 @@ class Architecture:
     @property
     def changes(self):
         """The fields that differ from their default; the budget stands for the steps too."""
-        defaults = {field.name: field.default for field in fields(self) if field.default is not MISSING}
-        defaults["budget"] = PUBLISHED_BUDGET
-        return {name: value for name, value in asdict(self).items()
+        defaults = defaults_of(type(self))
+        return {name: value for name, value in vars(self).items()
                 if name != "steps" and (name not in defaults or value != defaults[name])}
 
     def __str__(self):
@@ -166,6 +166,12 @@ class Architecture:
         model = LADDER[self.rung].model
         published = all(getattr(self, field) == values[0] for field, values in FIELDS.items())
         return model if published else type(model.__name__, (Variation, model), {})
+
+
+@cache
+def defaults_of(kind):
+    """{field: default} of Architecture or a class made from it, with the published budget."""
+    return {field.name: field.default for field in fields(kind) if field.default is not MISSING} | {"budget": PUBLISHED_BUDGET}
 
 
 def choose(field, value, allowed):

@@ -131,7 +131,7 @@ def note(rows):
         f"{least if least == most else f'{least} to {most}'} seeds, each a dot or thin line beside their mean")
     if len(ran) < len(seeds):
         repeats = f"{len(ran)} of {len(seeds)} cells run" + (f", {repeats}" if len(ran) else "")
-    if seeds.nunique() > 1 and len(ran):
+    if ran.nunique() > 1:
         repeats += ", their number in brackets"
     widths = " and ".join(map(str, rows["width"].unique()))
     in_bf16 = rows[rows["variant"].str.contains("precision=bf16")].groupby(["task", "rung", "width"]).ngroups

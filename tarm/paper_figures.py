@@ -122,7 +122,7 @@ def spent(points, note=""):
             handles.append(Line2D([], [], label=name, **look if seeds else {"linestyle": ""}))
         percent(row[0].yaxis, ylim=(-0.03, 1.06), yticks=(0, 0.5, 1))
         row[0].set_ylabel(f"width {width}, {passes} passes\nright, %")
-        row[-1].legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=7, handlelength=1.6)
+        row[-1].legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=7, handlelength=3.2)
     for ax, (axis, (unit, text)) in zip(axes[-len(AXES):], UNITS.items()):
         stop = points[axis].max() / unit if axis in points else 1
         last = max(tick for tick in matplotlib.ticker.MaxNLocator(2).tick_values(0, stop) if tick <= stop)
