@@ -50,7 +50,7 @@ class Keeper:
             tensors |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
         tensors |= {f"random/{name}": get() for name, (get, _) in random_streams(progress).items()}
         rest = {"step": progress.step, "losses": progress.losses, "scores": progress.scores,
-                "ledger": progress.ledger.counts(), "measured": progress.measured}
+                "ledger": progress.ledger.counts(), "measured": progress.measured, "compiled": progress.compiled}
         with written_whole(self.path) as part:
             save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part,
                       metadata={"header": json.dumps(self.header), "progress": json.dumps(rest)})
@@ -58,7 +58,8 @@ class Keeper:
     def resume(self, progress):
         """Bring a fresh progress to where the file left it; nothing happens where there is none.
 
-        Raises ValueError where the file is not a whole one of this run, schedule, kind of device and schema.
+        Raises ValueError where the file is not a whole one of this run, schedule, kind of device and schema, or was compiled
+        where this one is not, or the reverse.
         """
         if not self.path.exists():
             return
@@ -71,6 +72,9 @@ class Keeper:
             raise ValueError(f"{self.path} is not an unfinished run ({error}): remove it to start anew") from error
         if header != self.header:
             raise ValueError(f"{self.path} was begun as {header}, not as {self.header}: remove it to start anew")
+        if rest.get("compiled", False) != progress.compiled:
+            raise ValueError(f"{self.path} was begun {'with' if rest.get('compiled') else 'without'} --compile, which rounds otherwise and "
+                             f"draws other dropout masks: go on like that, or remove it to start anew")
         progress.model.load_state_dict(part_of(tensors, "model"))
         state = {}
         for name, value in part_of(tensors, "optimiser").items():

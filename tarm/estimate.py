@@ -40,9 +40,9 @@ def decoding_flop(run, length, problems):
     return problems * (T + 2 * (A - 1)) * run.budget * flop_per_pass(run.width, T)
 
 
-def seconds_per_step(run, device, steps=2):
+def seconds_per_step(run, device, steps=2, compiled=False):
     """Measured seconds of a training step: the mean of a few after a first one."""
-    progress = Progress(run, device)
+    progress = Progress(run, device, compiled=compiled)
     progress.train_step()
     progress.settle()  # waits for the device
     began = time.perf_counter()

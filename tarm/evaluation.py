@@ -62,8 +62,8 @@ def evaluate(model, problems, length, step, seed, steps=None):
 
 
 def rows_at_once(model, positions, steps=None):
-    """How many problems to decode in one batch, so that the keys and values remembered take a gigabyte at most, and five on a
-    GPU, which takes as long for few rows as for many. steps: of the recurrence; fewer than trained count as those."""
+    """How many problems to decode in one batch, so that the keys and values remembered take a gigabyte at most (with CUDA, where
+    few rows take as long as many, five). steps: of the recurrence; fewer than trained count as those."""
     a = model.architecture
     passes = max(steps or 0, a.steps) * model.passes_per_step(a.outer, a.inner)
     bytes_per_row = 2 * 4 * 2 * passes * positions * a.width  # keys and values, float32, held twice

@@ -16,7 +16,7 @@ class PassCounter:
         passes.calls, passes.with_gradient
 
     calls: number of passes. with_gradient: for each pass that autograd came back to, in
-    no particular order, a (B, T) mask of the positions whose gradient is not zero.
+    no particular order, a (B, T) mask of the positions whose gradient is not zero, all alike in shape.
     """
 
     def __init__(self, model):

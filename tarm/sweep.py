@@ -53,6 +53,7 @@ class Sweep(NamedTuple):
 def _start_worker(queue, threads):
     global _progress
     _progress = queue
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else each worker starts a pool of processes of its own
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -135,6 +136,8 @@ def _reporter(run):
 def explain(error, run, device):
     """One line on what went wrong, with the way out where it is known."""
     text = str(error).strip().split("\n")[0]
+    if isinstance(error, torch._dynamo.exc.TorchDynamoException):
+        return f"{text}: leave out --compile, which needs a C++ compiler, or one that PyTorch knows for {device}"
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in text:
         return (f"out of memory on {device} with batch={run.batch}, width={run.width}, budget={run.budget}: "
                 f"lower one of them, add --recompute, or train fewer runs at a time with --jobs")

@@ -48,7 +48,9 @@ class Progress:
     """
 
     def __init__(self, run, device, recompute=False, compiled=False):
-        self.run, self.device = run, device
+        self.run, self.device, self.compiled = run, device, compiled
+        if compiled and run.dropout_stream == "bits":
+            raise ValueError(f"dropout_stream={run.dropout_stream} cannot be compiled: leave out --compile, or use dropout_stream=torch")
         self.model = run.build(run.seed).to(device).train()
         for block in self.model.block if compiled else ():
             block.forward = compiled_in_training(block)
@@ -100,11 +102,12 @@ class Progress:
 
 def compiled_in_training(block):
     """A block's forward, compiled for training; its own in evaluation, where every call has another shape."""
-    torch._dynamo.config.recompile_limit = 64  # a process may train models of many sizes; beyond it nothing more is compiled
+    settings = torch._dynamo.config
+    settings.recompile_limit, settings.fail_on_recompile_limit_hit = 64, True  # one process trains models of many sizes
     own, compiled = block.forward, torch.compile(block.forward, dynamic=False)
 
-    def forward(h, stream="h", past=None):
-        return (compiled if block.training else own)(h, stream, past)
+    def forward(*given, **named):
+        return (compiled if block.training else own)(*given, **named)
     return forward
 
 
@@ -152,6 +155,8 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
                                      for steps in schedule.other_steps}
     now.measured["evaluation_seconds"] += time.perf_counter() - began
     now.look_at_memory()
+    for block in now.model.block:  # what was compiled, or is run again, was so for training
+        vars(block).pop("forward", None)
     return Result(now.model.eval(), now.losses, now.scores, now.ledger.summary() | now.measured, diverged_at, others)
 
 

@@ -383,6 +383,17 @@ def worker(tmp_path, monkeypatch):
     return lambda job, deadline=None: (_run_job(job, Store(tmp_path), "cpu", "", deadline, 60, False, False, False), Store(tmp_path))
 
 
+def test_a_record_says_what_was_compiled(tmp_path, monkeypatch):
+    """Not what was recomputed."""
+    monkeypatch.setattr("tarm.sweep._progress", queue.SimpleQueue())
+    asked = []
+    monkeypatch.setattr(torch, "compile", lambda forward, **options: asked.append(options) or forward)
+    for recompute, compiled in (True, False), (False, True):
+        store = Store(tmp_path / str(compiled))
+        assert _run_job(JOB, store, "cpu", "", None, 60, recompute, compiled, False).word == "finished"
+        assert store.load(JOB.run.hash)["environment"].get("compiled", False) is compiled and len(asked) == compiled
+
+
 def test_a_run_that_diverges_is_recorded(worker, capsys):
     """At a learning rate of 1e30 the second loss is not a number; the step is in the record."""
     wild = replace(JOB.run, rung="dense", learning_rate=1e30)

@@ -1,4 +1,4 @@
-"""What a GPU computes is what the CPU computes; and training there goes on where it stopped. Passed over where there is no CUDA."""
+"""What a GPU computes is what the CPU computes, compiled or not; and a seed gives the same run twice. Passed over where there is no CUDA."""
 
 import json
 from dataclasses import replace
@@ -68,10 +68,11 @@ def test_training_agrees_with_the_cpus_compiled_or_not(model):
     assert losses(run, "cuda", compiled=True) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_the_same_seed_gives_the_same_run_with_dropout(precision):
+def test_the_same_seed_gives_the_same_run_with_dropout(precision, compiled):
     run = replace(RUN, precision=precision)
-    first, again = (train(run, SCHEDULE, "cuda") for _ in range(2))
+    first, again = (train(run, SCHEDULE, "cuda", compiled=compiled) for _ in range(2))
     assert first.losses == again.losses and first.scores == again.scores
 
 

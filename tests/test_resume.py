@@ -173,6 +173,8 @@ def test_another_kind_of_device_is_refused_and_other_steps_are_not(tmp_path):
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"it\.safetensors was begun as .*'cpu'.*, not as .*'mps'.*remove it to start anew"):
         Keeper(path, RUN, SCHEDULE, device="mps").resume(Progress(RUN, "cpu"))
+    with pytest.raises(ValueError, match=r"it\.safetensors was begun without --compile.*go on like that, or remove it"):
+        Keeper(path, RUN, SCHEDULE).resume(Progress(RUN, "cpu", compiled=True))
     assert path.read_bytes() == before
     more = replace(SCHEDULE, other_steps=(1,))
     assert set(train(RUN, more, keeper=Keeper(path, RUN, more)).other_steps) == {1}

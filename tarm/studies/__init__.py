@@ -74,9 +74,9 @@ def members(profile, study, seed):
 
 def place(run):
     """(profile, study) that a run belongs to, whatever its seed; ("", "") for one of its own."""
-    name = run.hash
+    own = run.hash
     for study, (_, profiles) in STUDIES.items():
         for profile in profiles:
-            if name in members(profile, study, run.seed):
+            if own in members(profile, study, run.seed):
                 return profile, study
     return "", ""
