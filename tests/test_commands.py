@@ -394,6 +394,17 @@ def test_a_record_says_what_was_compiled(tmp_path, monkeypatch):
         assert store.load(JOB.run.hash)["environment"].get("compiled", False) is compiled and len(asked) == compiled
 
 
+def test_without_a_compiler_the_way_out_is_named_in_one_line(tmp_path, monkeypatch):
+    """Where it compiles in earnest."""
+    monkeypatch.setattr("tarm.sweep._progress", queue.SimpleQueue())
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, "no-such-compiler"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    torch._dynamo.reset()
+    outcome = _run_job(JOB, Store(tmp_path), "cpu", "", None, 60, False, True, False)
+    assert outcome.word == "failed" and len(outcome.line.splitlines()) == 1
+    assert "leave out --compile, which needs a C++ compiler" in outcome.line
+
+
 def test_a_run_that_diverges_is_recorded(worker, capsys):
     """At a learning rate of 1e30 the second loss is not a number; the step is in the record."""
     wild = replace(JOB.run, rung="dense", learning_rate=1e30)

@@ -82,8 +82,11 @@ def test_what_is_said_of_the_papers_width_is_counted_from_the_records(committed)
     """Copy at the paper's width after 500 steps, five seeds."""
     found = at_published_size(committed, "cause", seeds=range(5))
     published = [right for run, (right, _) in found.items() if run.changes.keys() <= {"rung", "task", "precision", "training_steps", "seed"}]
-    assert len(found) == 35 and f"it has {min(published):.0%} to {max(published):.0%} after 500".replace("%", "").replace("  ", " ") in TEXT.replace("%", "").replace("  ", " ")
-    learned = lambda **fields: sum(right >= LEARNED for run, (right, _) in found.items() if all(getattr(run, k) == v for k, v in fields.items()))
+    assert len(found) == 35 and f"it has {100 * min(published):.0f} to {100 * max(published):.0f} % after 500" in TEXT
+
+    def learned(**fields):
+        return sum(right >= LEARNED for run, (right, _) in found.items() if all(getattr(run, k) == v for k, v in fields.items()))
+
     pre, post = {"norm": "pre", "budget": 24}, {"norm": "post"}
     assert [learned(window="all"), learned(**pre, scale="unit"), learned(**post, scale="unit"), learned(budget=3)] == [5] * 4
     assert learned(**post, scale="published") == 4 and learned(eps=1e-16) == 0 and "the norm alone with four of five; AdamW's eps with none" in TEXT
@@ -102,6 +105,8 @@ def test_what_is_said_of_sums_at_the_papers_size_is_counted_from_the_records(com
     assert f"{100 * three['ar_trm', 'pre'][0]:.1f} % of the characters, and at width 192 with its gradient through all of twelve, {100 * whole:.1f}." in TEXT
     sums = [round(100 * shares[1]) for shares in (three["universal", "pre"], found["universal", "pre"], three["dense", "pre"], found["dense", "pre"])]
     assert "({} and {} % of the sums), and Dense has {} % of the sums with three blocks and {} with 24.".format(*sums) in TEXT
+    peaks = [record["ledger"]["peak_memory"] / 1e9 for record in committed if record["run"] in {run.hash for run in at_published_size(committed, "headline", task=["addition"])}]
+    assert 2.5 < max(peaks) < 3.5 and "A run at the paper's size takes about 3 GB there." in TEXT
     half = {(run.rung, run.norm, run.window): right for run, (right, _) in at_published_size(committed, "refinement").items()}
     assert f"norm and scale together got {found['ar_trm', 'post'][0]:.0%} at that width, and {half['ar_trm', 'post', 'cycle']:.0%} at half of it".replace("%", " %") in TEXT
 

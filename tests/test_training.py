@@ -1,7 +1,6 @@
 """Training: options that cost or save, and change no number."""
 
 import contextlib
-
 from functools import partial
 
 import pytest
