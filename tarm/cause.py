@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from .evaluation import character_accuracy, latest_accuracy
-from .predictions import PREDICTIONS
+from .cause_predictions import PREDICTIONS
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
 from .store import scores

@@ -6,7 +6,7 @@ from math import inf, isnan
 import pandas as pd
 import pytest
 
-from tarm import gain, gain_figures
+from tarm import gain, gain_figures, gain_predictions
 from tarm.evaluation import Score
 from tarm.runs import Run
 from tarm.studies import jobs
@@ -62,12 +62,12 @@ def test_runs_of_two_tasks_are_no_cell():
 
 def test_a_prediction_about_cells_that_were_not_run_is_neither_right_nor_wrong():
     nothing = pd.DataFrame(columns=["model", "passes", "accuracy", "axis", "spent", "place", "reached", "runs"])
-    tables = gain.Tables(nothing, nothing, pd.DataFrame(columns=["model", "trained", "passes", "accuracy"]))
-    for predictions in gain.PREDICTIONS, gain.TUNED_PREDICTIONS, gain.BETWEEN_PREDICTIONS, gain.LEARNED_PREDICTIONS, gain.POINTERS_PREDICTIONS:
-        assert gain.against_predictions(tables, predictions)["held"].tolist() == [None] * len(predictions)
+    tables = gain_predictions.Tables(nothing, nothing, pd.DataFrame(columns=["model", "trained", "passes", "accuracy"]))
+    for predictions in gain_predictions.PREDICTIONS, gain_predictions.TUNED_PREDICTIONS, gain_predictions.BETWEEN_PREDICTIONS, gain_predictions.LEARNED_PREDICTIONS, gain_predictions.POINTERS_PREDICTIONS:
+        assert gain_predictions.against_predictions(tables, predictions)["held"].tolist() == [None] * len(predictions)
     assert gain.at_the_end(gain.trajectories([], set())).empty
     nobody = pd.DataFrame([("Dense", 3, "training FLOP", inf, 1, 0, 2)], columns=["model", "passes", "axis", "spent", "place", "reached", "runs"])
-    assert not gain.Tables(nothing, nobody, None).leads("training FLOP", nobody["passes"] == 3)
+    assert not gain_predictions.Tables(nothing, nobody, None).leads("training FLOP", nobody["passes"] == 3)
 
 
 def test_runs_of_one_model_at_two_rates_are_two():
@@ -149,7 +149,7 @@ def test_cells_that_tie_are_ranked_whatever_the_order_of_the_records():
         ranking = gain.ranking(gain.trajectories(order, runs), 0.9)
         first = ranking[ranking["axis"] == "training FLOP"]
         assert list(zip(first["model"], first["passes"])) == [("Dense", 6), ("UT", 6), ("UT", 12)]
-    tables = gain.Tables(None, ranking, None)
+    tables = gain_predictions.Tables(None, ranking, None)
     assert all(tables.leads("training FLOP", ranking["model"] == model) for model in ("Dense", "UT"))
     dearer = tables._replace(ranking=ranking.assign(spent=ranking["spent"] + (ranking["model"] == "UT")))
     assert not dearer.leads("training FLOP", ranking["model"] == "UT")
@@ -259,13 +259,13 @@ def test_predictions_are_held_against_the_tables():
                            columns=["axis", "model", "passes", "place"])
     depths = pd.DataFrame([("cured AR-TRM", 12, passes, accuracy) for passes, accuracy in ((6, 0.5), (12, 0.7), (24, 0.72))],
                           columns=["model", "trained", "passes", "accuracy"])
-    held = gain.against_predictions(gain.Tables(ends, ranking, depths))["held"].tolist()
+    held = gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, depths))["held"].tolist()
     assert held == [True, True, True, False, True, True, True, False]
     cells = [("AR-TRM", 24, 0.2, 800), ("cured AR-TRM", 24, 0.9, 900), ("cured AR-TRM", 3, 0.8, 1000), ("cured AR-TRM, window all", 24, 0.7, inf)]
     ends = pd.DataFrame([(model, passes, accuracy) for model, passes, accuracy, _ in cells], columns=ends.columns)
     ranking = ranking.assign(model=[model for model, *_ in cells] * len(gain.AXES), passes=[24, 24, 3, 24] * len(gain.AXES))
     depths = depths.assign(accuracy=[0.65, 0.7, 0.6])
-    assert gain.against_predictions(gain.Tables(ends, ranking, depths))["held"].tolist() == [not one for one in held]
+    assert gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, depths))["held"].tolist() == [not one for one in held]
 
 
 @pytest.mark.parametrize("whole, step, held", [
@@ -278,7 +278,7 @@ def test_what_is_predicted_of_the_tuned_models(whole, step, held):
     cells = [(model, passes, 0.8 if passes == 6 else end) for model, end in deep.items() for passes in (6, 12, 24)]
     ends = pd.DataFrame([("Dense", 3, 0.96), ("Dense", 6, 0.8), ("Dense", 24, 0.7), *cells], columns=["model", "passes", "accuracy"])
     ranking = pd.DataFrame([("training FLOP", 1, 3)], columns=["axis", "place", "passes"])
-    found = gain.against_predictions(gain.Tables(ends, ranking, None), gain.TUNED_PREDICTIONS)
+    found = gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, None), gain_predictions.TUNED_PREDICTIONS)
     assert found["held"].tolist() == held
 
 
@@ -295,7 +295,7 @@ def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
                          columns=["model", "passes", "reached", "runs", "spent"])
     ranking = pd.concat([cells.assign(axis=axis, spent=cells["spent"] * scale).sort_values("spent", kind="stable").assign(
         place=range(1, len(cells) + 1)) for axis, scale in (("training steps", 1), ("training FLOP", cells["passes"]))])
-    assert gain.against_predictions(gain.Tables(None, ranking, None), gain.LEARNED_PREDICTIONS)["held"].tolist() == held
+    assert gain_predictions.against_predictions(gain_predictions.Tables(None, ranking, None), gain_predictions.LEARNED_PREDICTIONS)["held"].tolist() == held
 
 
 @pytest.mark.parametrize("whole, dense, ut, other, held", [
@@ -308,8 +308,8 @@ def test_what_is_predicted_of_pointers(whole, dense, ut, other, held):
              ("AR-TRM, H = 1, L = 1, window all", 12): other, ("Dual Nested UT, window all", 12): other}
     models = (*gain.FLAT, "AR-TRM, window all", "AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all", "cured AR-TRM")
     ends = pd.DataFrame([(model, passes, given.get((model, passes), 0.6)) for model in models for passes in (3, 12, 24)], columns=["model", "passes", "accuracy"])
-    assert gain.against_predictions(gain.Tables(ends, None, None), gain.POINTERS_PREDICTIONS)["held"].tolist() == held
-    assert {model for pair in gain.POINTERS_CONTRASTS for model in pair} <= {gain.label(job.run) for job in jobs("cpu", "pointers")}
+    assert gain_predictions.against_predictions(gain_predictions.Tables(ends, None, None), gain_predictions.POINTERS_PREDICTIONS)["held"].tolist() == held
+    assert {model for pair in gain_predictions.POINTERS_CONTRASTS for model in pair} <= {gain.label(job.run) for job in jobs("cpu", "pointers")}
 
 
 def test_quarters_are_of_the_last_evaluation_at_the_training_length():

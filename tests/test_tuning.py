@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tarm import gain
+from tarm import gain, gain_predictions
 from tarm.studies import jobs, tuning
 
 
@@ -32,7 +32,7 @@ def test_rates_and_depths_are_those_that_ended_highest(committed):
     assert at_best.idxmax(axis=1).to_dict() == tuning.DEPTH
 
 
-@pytest.mark.parametrize("study, contrasts", [("confirm", gain.CONFIRMED_CONTRASTS), ("settle", gain.SETTLED_CONTRASTS)])
+@pytest.mark.parametrize("study, contrasts", [("confirm", gain_predictions.CONFIRMED_CONTRASTS), ("settle", gain_predictions.SETTLED_CONTRASTS)])
 def test_what_is_run_again_are_the_models_of_the_contrasts(study, contrasts):
     """As they were run before: the same fields but for the seed."""
     again = jobs("cpu", study, (5,))
