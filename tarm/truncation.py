@@ -25,8 +25,9 @@ def untruncated(model):
 def truncation(model, tokens, targets):
     """The block's gradient as the model's window leaves it, beside the gradient through all passes.
 
-    -> {"share": norm of the first over the second, "cosine": of the angle between them, and the
-    same for queries and keys alone, "share_qk", "cosine_qk"}. A cosine is nan where one of the two is zero.
+    -> {"share": norm of the first over the second, "cosine": of the angle between them, "signs": the share of the weights that both
+    push the same way, which is all that the first step of AdamW takes of a gradient far above its eps; and the same for queries and
+    keys alone, "share_qk", "cosine_qk", "signs_qk"}. A cosine is nan where one of the two is zero.
     """
     part, whole = (block_gradient(m, tokens, targets) for m in (model, untruncated(model)))
     result = {}
@@ -34,6 +35,7 @@ def truncation(model, tokens, targets):
         a, b = (torch.cat([gradient[name].flatten() for name in names]).cpu().double() for gradient in (part, whole))
         result["share" + suffix] = (a.norm() / b.norm()).item()
         result["cosine" + suffix] = (a @ b / (a.norm() * b.norm())).item()
+        result["signs" + suffix] = (a.sign() == b.sign()).double().mean().item()
     return result
 
 

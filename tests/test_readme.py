@@ -123,7 +123,11 @@ def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records(co
     slow = cause.named({"norm": "post", "scale": "unit", **SLOWER})
     fifth = [cause.named({"outer": 1, "steps": 2, "training_steps": 2000} | scale) for scale in ({"scale": "unit"}, {})]
     assert "Both together needed 250 steps." in TEXT and steps[slow] == 250
-    assert "needed 450 and 1750 steps" in TEXT and [steps[change] for change in fifth] == [450, 1750]
+    assert "two needed 450 (at unit scale) and 1750." in TEXT and [steps[change] for change in fifth] == [450, 1750]
+    quarter = [steps[cause.named({"norm": norm, "scale": "unit", **SLOWER})] for norm in ("post", "reentry")]
+    assert "two models needed 250 and 450 steps at that rate" in TEXT and quarter == [250, 450]
+    published = outcomes[(outcomes["rung"] == "ar_trm") & (outcomes["change"] == "published")]["accuracy"]
+    assert "at this width it has 9 to 15 % of the characters in the end" in TEXT and [round(100 * published.min()), round(100 * published.max())] == [9, 15]
 
 
 def test_what_is_said_of_gains_is_counted_from_the_records(committed):

@@ -17,7 +17,7 @@ def batch(n=4):
 @pytest.mark.parametrize("rung", ["dual_nested_ut", "ar_trm"])
 def test_of_an_untruncated_gradient_the_window_holds_all(rung):
     found = truncation(build(rung, window="all", **SMALL).double(), *batch())
-    assert found == {name: pytest.approx(1) for name in ("share", "cosine", "share_qk", "cosine_qk")}
+    assert found == {name: pytest.approx(1) for name in ("share", "cosine", "signs", "share_qk", "cosine_qk", "signs_qk")}
 
 
 def test_the_share_is_the_ratio_of_norms_that_two_models_give():
@@ -30,6 +30,19 @@ def test_the_share_is_the_ratio_of_norms_that_two_models_give():
         norms[window] = torch.cat([p.grad.flatten() for p in other.block.parameters()]).norm()
     assert truncation(model, tokens, targets)["share"] == pytest.approx((norms["cycle"] / norms["all"]).item())
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_signs_are_those_that_the_first_step_of_adamw_takes():
+    """Two models of the same weights, one step each: where their weights moved the same way."""
+    model, (tokens, targets) = build("ar_trm", **SMALL).double(), batch()
+    moved = {}
+    for window in "cycle", "all":
+        other = build("ar_trm", window=window, **SMALL).double()
+        other.loss(other(tokens), targets).backward()
+        torch.optim.AdamW(other.parameters(), eps=1e-30, weight_decay=0).step()
+        moved[window] = torch.cat([(after - before).flatten().sign() for after, before in zip(other.block.parameters(), model.block.parameters())])
+    agree = (moved["cycle"] == moved["all"]).double().mean().item()
+    assert truncation(model, tokens, targets)["signs"] == pytest.approx(agree, abs=1e-3) and 0.5 < agree < 0.99
 
 
 def test_a_block_without_gradient_is_zeros():
