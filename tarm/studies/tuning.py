@@ -17,6 +17,7 @@ RECIPE = {"warmup": 40, "decay": "cosine", "clip": 1.0}  # of 800 training steps
 FORMS = [{}, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"}]
 RATES = (1e-3, 3e-3, 1e-2)
 LOWEST = 3e-4  # tried where the lowest of RATES did best
+FURTHER = (1e-4, LOWEST, *RATES, 3e-2, 1e-1)  # on pointers one goes on in either direction until the rate beyond does worse
 MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": TRM | ALL}  # by `tarm.gain.wiring`
 ONE_CYCLE = {"budget": 3, "outer": 1}  # N = H = 1, in which nothing is cut
 FEWEST = {"dual_ut": {"budget": 4}, "dual_nested_ut": ONE_CYCLE, "ar_trm": ONE_CYCLE}
@@ -125,12 +126,15 @@ def settle(profile, seed):
     return with_12_passes(("AR-TRM, H = 2, L = 1, window all", "AR-TRM, window all", "Dual UT"), seed)
 
 
-# Pointer chasing, a task that takes several lookups one after the other. The recipe is that of addition, and so are the rates
-# where one was chosen there, for the number of passes or for 12; the cured model with its whole gradient has the cured one's.
+# Pointer chasing, a task that takes several lookups one after the other. The recipe is that of addition; each model's rate was chosen
+# by one run of 12 passes for each of RATES and, where an end of them did best, beyond it until one did worse; it is the same at every depth.
 POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")} | {
     model: BETWEEN[model] for model in ("AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all")} | {
     "AR-TRM, window all": TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
-POINTED = range(1, 6)  # the seeds on which they are judged
+POINTERS_CHOSEN = (1000,)  # the seed on which the rates are chosen; no result is taken from it
+POINTED = range(1, 6)      # the seeds on which the models are judged
+POINTERS_RATE = dict.fromkeys(POINTERS, 1e-3) | {
+    "Dense": LOWEST, "Iterative Step": LOWEST, "Dual UT": 1e-2, "AR-TRM, H = 1, L = 1, window all": 1e-2, "cured AR-TRM, window all": 3e-3}
 
 
 def listed_pointers(variants, seed):
@@ -143,10 +147,18 @@ def tune_pointers(profile, seed):
     return listed_pointers([fields | {"budget": 12, "learning_rate": rate} for rate in RATES for fields in POINTERS.values()], seed)
 
 
+def tune_pointers_beyond(profile, seed):
+    """The rates beyond RATES, on the side where an end of them did best: as far as the first that does worse."""
+    def beyond(rate):
+        lower, upper = FURTHER[FURTHER.index(rate) - 1], FURTHER[FURTHER.index(rate) + 1]
+        return [one for one in FURTHER if lower <= one < RATES[0] or RATES[-1] < one <= upper]
+
+    return listed_pointers([POINTERS[model] | {"budget": 12, "learning_rate": one} for model, rate in POINTERS_RATE.items() for one in beyond(rate)], seed)
+
+
 def pointers(profile, seed):
     """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right. And each run with
     other numbers of passes than it was trained with."""
-    rates = {model: RATE.get(model) or dict.fromkeys((3, 4, 6, 12, 24), BETWEEN_RATE.get(model, 1e-3)) for model in POINTERS} | {"cured AR-TRM": RATE["AR-TRM"]}
     return at_other_depths(listed_pointers([
-        fields | depth | {"learning_rate": rates[model][depth["budget"]]} for model, fields in POINTERS.items() for depth in depths(fields)
+        fields | depth | {"learning_rate": POINTERS_RATE[model]} for model, fields in POINTERS.items() for depth in depths(fields)
         if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)], seed), (2, 4, 6, 8, 12, 18, 24))  # which is cured AR-TRM
