@@ -78,3 +78,11 @@ DOUBTS = [
     *(Prediction({"width": width, "learning_rate": 3e-4, "training_steps": 1000} | change, least, 1, "at width 384 each alone was enough")
       for width, least in ((128, 0), (192, 0.4), (256, 0.6)) for change in ({"norm": "post"}, {"scale": "unit"})),
 ]
+
+# Asked last, before the runs of `small_eps`: in these models a third to two thirds of the block's weights get a gradient below AdamW's eps
+HIDDEN = [
+    Prediction({"scale": "unit", "eps": 1e-16}, 0.6, 1, "the best direction of the cross, and no eps hides it"),
+    Prediction({"scale": "input", "eps": 1e-16}, 0.6, 1, "the same"),
+    Prediction({"residual": "1/sqrt", "eps": 1e-16}, 0.4, 1, "nearly as good a direction"),
+    Prediction({"residual": "1/passes", "eps": 1e-16}, 0.4, 1, "the same"),
+]
