@@ -21,10 +21,10 @@ def first_batch(run):
     return TASKS[run.task].problems(run.batch, run.length, training_stream(run.seed), reserved=False).batch()
 
 
-def measured(model, tokens, targets):
-    """growth of y in the last cycle (nan where there is only one), and what `tarm.truncation` says."""
+def measured(model, tokens, targets, eps):
+    """growth of y in the last cycle (nan where there is only one), and what `tarm.truncation` says; eps: AdamW's."""
     y = [row["size"] for row in instruments.sizes(model, tokens, halting=False) if row["stream"] == "y"]
-    return {"growth": y[-1] / y[-2] if len(y) > 1 else float("nan")} | truncation(model, tokens, targets)
+    return {"growth": y[-1] / y[-2] if len(y) > 1 else float("nan")} | truncation(model, tokens, targets, eps)
 
 
 def expected(run):
@@ -51,7 +51,7 @@ def mechanism(changes=CROSS, seeds=(0,), task="copy"):
             run = Run(**SMALL | TRM | {"task": task, "seed": seed} | change)
             rows.append({"change": name(run), "norm": run.norm, "scale": run.scale, "window": run.window, "seed": seed,
                          "passes": run.budget, "cycles": run.steps * run.outer}
-                        | expected(run) | measured(run.build(seed), *first_batch(run)))
+                        | expected(run) | measured(run.build(seed), *first_batch(run), run.eps))
     return pd.DataFrame(rows)
 
 
@@ -71,7 +71,7 @@ def watched(run, every, device="cpu", problems=100):
             model = replace(run, window=window, window_warmup=0).build().to(device)
             model.load_state_dict(progress.model.state_dict())
             rows.append({"step": progress.step, "accuracy": latest_accuracy(scores, run.length)}
-                        | measured(model.eval(), *batch))
+                        | measured(model.eval(), *batch, run.eps))
         if progress.step == run.training_steps:
             return pd.DataFrame(rows)
         progress.train_step()

@@ -22,21 +22,28 @@ def untruncated(model):
     return whole.train(model.training)
 
 
-def truncation(model, tokens, targets):
+def truncation(model, tokens, targets, eps=1e-8):
     """The block's gradient as the model's window leaves it, beside the gradient through all passes.
 
-    -> {"share": norm of the first over the second, "cosine": of the angle between them, "signs": the share of the weights that both
-    push the same way, which is all that the first step of AdamW takes of a gradient far above its eps; and the same for queries and
-    keys alone, "share_qk", "cosine_qk", "signs_qk"}. A cosine is nan where one of the two is zero.
+    -> {"share": norm of the first over the second, "cosine": of the angle between them, the same for queries and keys alone,
+    "share_qk", "cosine_qk"; and as AdamW takes them, whose first step is g / (|g| + eps) for each weight: "step_cosine", of the
+    angle between the two first steps, and "below_eps", the share of the weights whose gradient in the window is smaller than
+    eps, and so hardly moves them}. A cosine is nan where one of the two is zero.
     """
     part, whole = (block_gradient(m, tokens, targets) for m in (model, untruncated(model)))
+
+    def flat(gradient, names):
+        return torch.cat([gradient[name].flatten() for name in names]).cpu().double()
+
+    def cosine(a, b):
+        return (a @ b / (a.norm() * b.norm())).item()
+
     result = {}
     for suffix, names in ("", list(part)), ("_qk", [name for name in part if ".query." in name or ".key." in name]):
-        a, b = (torch.cat([gradient[name].flatten() for name in names]).cpu().double() for gradient in (part, whole))
-        result["share" + suffix] = (a.norm() / b.norm()).item()
-        result["cosine" + suffix] = (a @ b / (a.norm() * b.norm())).item()
-        result["signs" + suffix] = (a.sign() == b.sign()).double().mean().item()
-    return result
+        a, b = flat(part, names), flat(whole, names)
+        result |= {"share" + suffix: (a.norm() / b.norm()).item(), "cosine" + suffix: cosine(a, b)}
+    a, b = flat(part, part), flat(whole, part)
+    return result | {"step_cosine": cosine(a / (a.abs() + eps), b / (b.abs() + eps)), "below_eps": (a.abs() < eps).double().mean().item()}
 
 
 @torch.no_grad()

@@ -126,6 +126,8 @@ def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records(co
     assert "two needed 450 (at unit scale) and 1750." in TEXT and [steps[change] for change in fifth] == [450, 1750]
     quarter = [steps[cause.named({"norm": norm, "scale": "unit", **SLOWER})] for norm in ("post", "reentry")]
     assert "two models needed 250 and 450 steps at that rate" in TEXT and quarter == [250, 450]
+    pointing = outcomes["change"].isin({cause.name(job.run) for job in jobs("cpu", "small_eps")})
+    assert "and none of 20 such runs learned" in TEXT and outcomes[pointing]["learned"].tolist() == [False] * 20
     published = outcomes[(outcomes["rung"] == "ar_trm") & (outcomes["change"] == "published")]["accuracy"]
     assert "at this width it has 9 to 15 % of the characters in the end" in TEXT and [round(100 * published.min()), round(100 * published.max())] == [9, 15]
 
@@ -241,12 +243,13 @@ def test_what_is_said_of_three_passes_is_counted_from_the_records(committed):
 
 
 def test_what_is_said_of_pointers_is_counted_from_the_records(committed):
-    """One choosing seed, at the one rate that has been run with it; rungs 1 to 5, and rungs 6 and 7 with their whole gradient."""
-    study = {job.run.hash for job in jobs("cpu", "tune_pointers", (1000,), learning_rate=[1e-3])}
-    ends = gain.at_the_end(gain.trajectories(committed, study)).set_index("model")
+    """The choosing seed, each model at its rate; rungs 1 to 5, and rungs 6 and 7 with their whole gradient."""
+    study = {job.run.hash for name in ("tune_pointers", "tune_pointers_beyond") for job in jobs("cpu", name, tuning.POINTERS_CHOSEN)}
+    ends = gain.at_the_end(gain.trajectories(committed, study))
+    ends = ends[ends["learning rate"] == ends["model"].map(tuning.POINTERS_RATE)].set_index("model")
     percent, whole = (100 * ends["accuracy"]).round().astype(int), [gain.WHOLE, gain.NESTED, f"{gain.CURED}, window all"]
     flat = percent[list(gain.FLAT)]
-    assert len(ends) == 10 and f"the flat models end at {flat.min()} to {flat.max()} % of the characters" in TEXT and set(ends.loc[list(gain.FLAT), "step"]) == {3000}
+    assert len(ends) == 10 and f"rungs 1 to 5 end at {flat.min()} to {flat.max()} % of the characters" in TEXT and set(ends.loc[list(gain.FLAT), "step"]) == {3000}
     assert f"rung 7 without nesting at {percent[gain.UNNESTED]} and cured under the published window at {percent[gain.CURED]}," in TEXT
     steps = ends.loc[whole, "step"]
     assert ends.loc[whole, "accuracy"].min() >= LEARNED and f"get 99 within {steps.min()} to {steps.max()} steps" in TEXT

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from tarm import gain, gain_predictions
-from tarm.studies import jobs, tuning
+from tarm.studies import LEARNED, jobs, tuning
 
 
 def ends(records, study):
@@ -45,3 +45,14 @@ def test_rates_of_what_lies_between_are_those_that_ended_highest(committed):
     found = gain.at_the_end(gain.trajectories(committed, runs))
     best = gain.best(found, ["learning rate"])
     assert len(found) == len(runs) and dict(zip(best["model"], best["learning rate"])) == tuning.BETWEEN_RATE
+
+
+def test_rates_on_pointers_are_those_that_ended_highest(committed):
+    """A run ends when 99 % are right; of several that do the soonest counts as the best. On either side of it a rate that was tried did worse."""
+    runs = {job.run.hash for study in ("tune_pointers", "tune_pointers_beyond") for job in jobs("cpu", study, tuning.POINTERS_CHOSEN)}
+    found = gain.at_the_end(gain.trajectories(committed, runs))
+    ranked = found.assign(accuracy=found["accuracy"].clip(upper=LEARNED) - 1e-7 * found["step"])
+    best = gain.best(ranked, ["learning rate"])
+    assert len(found) == len(runs) and dict(zip(best["model"], best["learning rate"])) == tuning.POINTERS_RATE
+    for model, rates in found.groupby("model")["learning rate"]:
+        assert rates.min() < tuning.POINTERS_RATE[model] < rates.max()

@@ -17,7 +17,6 @@ RECIPE = {"warmup": 40, "decay": "cosine", "clip": 1.0}  # of 800 training steps
 FORMS = [{}, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"}]
 RATES = (1e-3, 3e-3, 1e-2)
 LOWEST = 3e-4  # tried where the lowest of RATES did best
-FURTHER = (1e-4, LOWEST, *RATES, 3e-2, 1e-1)  # on pointers one goes on in either direction until the rate beyond does worse
 MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": TRM | ALL}  # by `tarm.gain.wiring`
 ONE_CYCLE = {"budget": 3, "outer": 1}  # N = H = 1, in which nothing is cut
 FEWEST = {"dual_ut": {"budget": 4}, "dual_nested_ut": ONE_CYCLE, "ar_trm": ONE_CYCLE}
@@ -127,7 +126,8 @@ def settle(profile, seed):
 
 
 # Pointer chasing, a task that takes several lookups one after the other. The recipe is that of addition; each model's rate was chosen
-# by one run of 12 passes for each of RATES and, where an end of them did best, beyond it until one did worse; it is the same at every depth.
+# by one run of 12 passes for each of RATES and, where an end of them did best, beyond it until one did worse (BEYOND). It is the same at
+# every depth, which favours 12 passes.
 POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")} | {
     model: BETWEEN[model] for model in ("AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all")} | {
     "AR-TRM, window all": TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
@@ -135,6 +135,9 @@ POINTERS_CHOSEN = (1000,)  # the seed on which the rates are chosen; no result i
 POINTED = range(1, 6)      # the seeds on which the models are judged
 POINTERS_RATE = dict.fromkeys(POINTERS, 1e-3) | {
     "Dense": LOWEST, "Iterative Step": LOWEST, "Dual UT": 1e-2, "AR-TRM, H = 1, L = 1, window all": 1e-2, "cured AR-TRM, window all": 3e-3}
+
+BEYOND = {"Dense": (LOWEST, 1e-4), "Iterative": (LOWEST,), "Iterative Step": (LOWEST, 1e-4), "UT": (LOWEST,), "Dual UT": (3e-2,), "AR-TRM, H = 1, L = 1, window all": (3e-2,),
+          "Dual Nested UT, window all": (LOWEST,), "AR-TRM, window all": (LOWEST,), "cured AR-TRM": (LOWEST,)}
 
 
 def listed_pointers(variants, seed):
@@ -148,12 +151,8 @@ def tune_pointers(profile, seed):
 
 
 def tune_pointers_beyond(profile, seed):
-    """The rates beyond RATES, on the side where an end of them did best: as far as the first that does worse."""
-    def beyond(rate):
-        lower, upper = FURTHER[FURTHER.index(rate) - 1], FURTHER[FURTHER.index(rate) + 1]
-        return [one for one in FURTHER if lower <= one < RATES[0] or RATES[-1] < one <= upper]
-
-    return listed_pointers([POINTERS[model] | {"budget": 12, "learning_rate": one} for model, rate in POINTERS_RATE.items() for one in beyond(rate)], seed)
+    """The rates beyond RATES, on the side where an end of them did best."""
+    return listed_pointers([POINTERS[model] | {"budget": 12, "learning_rate": rate} for model, rates in BEYOND.items() for rate in rates], seed)
 
 
 def pointers(profile, seed):
