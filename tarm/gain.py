@@ -113,11 +113,10 @@ def by_quarter(records, runs):
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "quarter", "accuracy"])
 
 
-def complete(records, study, seeds, **filters):
-    """(seeds, runs): those of `seeds` with which every run of a study of the cpu profile is among the records, and these runs' hashes.
-    filters: as `tarm.studies.jobs` takes them; of such runs only."""
+def complete(records, study, seeds):
+    """(seeds, runs): those of `seeds` with which every run of a study of the cpu profile is among the records, and these runs' hashes."""
     recorded = {record["run"] for record in records}
-    found = {seed: runs for seed in seeds if (runs := {job.run.hash for job in jobs("cpu", study, (seed,), **filters)}) <= recorded}
+    found = {seed: runs for seed in seeds if (runs := {job.run.hash for job in jobs("cpu", study, (seed,))}) <= recorded}
     return list(found), set().union(*found.values())
 
 
