@@ -42,7 +42,7 @@ class Architecture:
     vocabulary: int = len(VOCABULARY)
     norm: str = "pre"              # pre, post, reentry
     scale: str = "published"       # published, unit; input, states: unit for x alone, or (rungs 5 to 7) for y_init and z_init alone
-    window: str = "cycle"          # cycle, step, all; rungs 6 and 7; or, rung 7, a number of block passes
+    window: str = "cycle"          # cycle, step, all; rungs 6 and 7; or, rungs 1 to 3 and 7, a number of block passes
     residual: str = "1"            # 1, 1/sqrt, 1/passes: the factor on each branch of a block, of all passes
     start: str = "y_init"          # y_init, x: where y starts, rungs 5 to 7
     injection: str = "z"           # z, both, none: which updates read x, rungs 5 to 7
@@ -85,9 +85,12 @@ class Architecture:
             raise ValueError(f"window={self.window!r} is not known: choose one of {', '.join(WINDOWS)}, or a number of block "
                              f"passes from 1 to the budget, {self.budget}")
         object.__setattr__(self, "window", str(int(self.window)))
-        if LADDER[self.rung].model.halting_head != "q_halt" or self.reads_every_step:
-            raise ValueError(f"window={self.window} block passes have a meaning only for rung 7 where nothing but the last "
-                             f"step is read: use one of {', '.join(WINDOWS)}")
+        model = LADDER[self.rung].model
+        if model.halting_head == "act_halt" or self.reads_every_step:
+            raise ValueError(f"window={self.window} block passes have a meaning only where nothing but the last step is read, rungs 1 "
+                             f"to 3 and 7: leave it at cycle")
+        if "y" not in model.streams and int(self.window) == self.budget:
+            raise ValueError(f"window={self.window} is all there is of {self.rung} with budget={self.budget}: leave it at cycle")
 
     @property
     def reads_every_step(self):
@@ -104,7 +107,7 @@ class Architecture:
         dual, binary = "y" in model.streams, model.halting_head == "q_halt"
         act = model.halting_head == "act_halt" and self.readout == "published"
         meaningless = {
-            "outer": not model.nested, "inner": not model.nested, "window": not model.nested,
+            "outer": not model.nested, "inner": not model.nested, "window": not model.nested and self.window in WINDOWS,
             "step_embeddings": not model.with_step_embeddings,
             "halting_bias": not act, "ponder_weight": not act,
             "dropout_stream": not self.dropout,

@@ -1,6 +1,6 @@
 """Why the Autoregressive TRM stays at chance: what was asked before the runs, and what came out.
 
-A *cell* is a change to rung 7, a dict of fields. A run has *learned* where its greedy character accuracy on unseen problems
+A *cell* is a change to rung 7, a dict of fields (one that names another rung is a change to that). A run has *learned* where its greedy character accuracy on unseen problems
 reached `tarm.studies.LEARNED` at an evaluation; it ends there.
 """
 
@@ -15,7 +15,7 @@ from .statistics import exact_test, holm, share_interval
 from .store import scores
 from .studies import ALL, LEARNED, SMALL, TRM, jobs
 
-STUDIES = ("cross", "controls", "slower", "scales", "small_eps", "widths")
+STUDIES = ("cross", "controls", "slower", "scales", "small_eps", "one_stream", "widths")
 SEEDS = range(10)        # of the cross
 FRESH = range(10, 15)    # on which its contrasts are tried again
 # Named before the runs, each against the published model, on copy and reverse, SEEDS; Holm-corrected.
@@ -38,7 +38,7 @@ def name(run):
 
 
 def named(change):
-    """The same of a change, a dict of fields of rung 7."""
+    """The same of a cell."""
     return name(Run(**SMALL | TRM | {"task": "copy"} | change))
 
 
@@ -99,11 +99,12 @@ def counted(group):
 
 
 def against_predictions(outcomes, predictions=PREDICTIONS):
-    """`predictions` beside what came out, over both tasks: change, least, most, learned, runs, held, reason; a cell that has
+    """`predictions` beside what came out, over both tasks: rung, change, least, most, learned, runs, held, reason; a cell that has
     not been run has no row."""
-    rows, here = [], outcomes[outcomes["rung"] == "ar_trm"]
+    rows = []
     for change, least, most, reason in predictions:
-        learned, runs = counted(here[here["change"] == named(change)])
+        rung = (TRM | change)["rung"]
+        learned, runs = counted(outcomes[(outcomes["rung"] == rung) & (outcomes["change"] == named(change))])
         if runs:
-            rows.append([named(change), least, most, learned, runs, least <= learned / runs <= most, reason])
-    return pd.DataFrame(rows, columns=["change", "least", "most", "learned", "runs", "held", "reason"])
+            rows.append([rung, named(change), least, most, learned, runs, least <= learned / runs <= most, reason])
+    return pd.DataFrame(rows, columns=["rung", "change", "least", "most", "learned", "runs", "held", "reason"])

@@ -86,3 +86,14 @@ HIDDEN = [
     Prediction({"residual": "1/sqrt", "eps": 1e-16}, 0.4, 1, "nearly as good a direction"),
     Prediction({"residual": "1/passes", "eps": 1e-16}, 0.4, 1, "the same"),
 ]
+
+# And of `one_stream`, before its runs, but knowing that Iterative and Iterative Step, whole, learn with two seeds, and what the window of
+# 3 passes holds in the fresh models: 6 % of the gradient of the two, at a cosine of 0.53 and 0.57. No model of the cross with so little has
+# learned; but the published window has less than a thousandth of that.
+FED_ONCE = "the last three passes are a small Transformer behind features that keep the input, since no sum makes the stream grow"
+ONE_STREAM = [
+    *(Prediction({"rung": rung}, 0.8, 1, "nothing is cut") for rung in ("iterative", "iterative_step")),
+    *(Prediction({"rung": rung, "window": "3"}, 0.6, 1, FED_ONCE) for rung in ("iterative", "iterative_step")),
+    Prediction({"rung": "dense"}, 0.4, 1, "with 24 blocks two seeds of three learned in the main study"),
+    Prediction({"rung": "dense", "window": "3"}, 0.4, 1, FED_ONCE),
+]

@@ -14,10 +14,10 @@ from .training import Progress
 def backward_passes(run):
     """Nominal passes through which autograd goes back, of `run.budget` (see the rungs' docstrings)."""
     cycle = run.inner + 1
-    if not LADDER[run.rung].model.nested or run.window == "all":
-        return run.budget
     if run.window.isdecimal():
         return int(run.window)
+    if not LADDER[run.rung].model.nested or run.window == "all":
+        return run.budget
     steps = 1 if LADDER[run.rung].model.halting_head == "q_halt" and not run.reads_every_step else run.steps  # rung 7 reads its last step only
     return steps * cycle * (run.outer if run.window == "step" else 1)
 

@@ -30,7 +30,7 @@ def wiring(run):
     nested = LADDER[run.rung].model.nested
     return ", ".join([LADDER[run.rung].short] + [words for words, changed in {
         f"H = {run.outer}, L = {run.inner}": nested and (run.inner != 2 or run.outer != 2 and (run.outer, run.steps) != (1, 1)),  # which is how 3 passes are made
-        f"window {run.window}": nested and run.window != "cycle",
+        f"window {run.window}": run.window != "cycle",
         "mean of all steps": run.readout == "mean",
         "deep supervision": run.supervision == "steps",
         "an update behind each step": run.supervision == "steps-optimised",

@@ -44,7 +44,7 @@ class Run(Architecture):
         choose("decay", self.decay, DECAYS)
         if self.window_warmup and not self.window.isdecimal():
             raise ValueError(f"window_warmup={self.window_warmup} has no meaning for {self.rung} with window={self.window}: "
-                             f"it is for ar_trm with a window that is a number of block passes")
+                             f"it is for a window that is a number of block passes")
         if self.vocabulary < len(VOCABULARY):
             raise ValueError(f"vocabulary={self.vocabulary} has no room for the {len(VOCABULARY)} characters of the tasks: "
                              f"it must be {len(VOCABULARY)} or more; leave it out")

@@ -32,6 +32,7 @@ def entry(rung, **fields):
 @pytest.mark.parametrize("rung, fields, backward, trained", [
     ("dense", {}, 24, 24),
     ("iterative_step", {}, 24, 24),
+    ("iterative", {"window": 5}, 5, 5),
     # a step is 2 cycles of 3 passes; the last cycle of each of the 4 steps is differentiated, and ACT reads every y
     ("dual_nested_ut", {"halting_bias": -3.0}, 12, 12),
     # and here only the last y is read

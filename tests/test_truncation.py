@@ -33,6 +33,13 @@ def test_the_share_is_the_ratio_of_norms_that_two_models_give():
     assert all(p.grad is None for p in model.parameters())
 
 
+def test_of_one_stream_the_whole_is_the_model_without_a_window():
+    """Dense of 12 blocks: the last three have their own gradient whole, so that the share is the cosine."""
+    found = truncation(build("dense", window="3", **SMALL).double(), *batch())
+    assert 0.1 < found["share"] < 0.9 and found["share"] == pytest.approx(found["cosine"])
+    assert truncation(build("iterative", **SMALL).double(), *batch())["share"] == 1
+
+
 @pytest.mark.parametrize("eps", [1e-8, 1e-4])
 def test_the_step_is_the_first_that_adamw_takes(eps):
     """Two models of the same weights, one step each: the angle between what their blocks' weights moved."""

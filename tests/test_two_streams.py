@@ -234,6 +234,26 @@ def test_a_window_of_four_passes_begins_in_the_middle_of_a_step():
     torch.testing.assert_close(gradient, f.mlp["in"].weight.grad)
 
 
+def test_a_window_of_one_stream_trains_its_last_passes():
+    """Dense of 12 blocks: the last four get the gradient that they have without a window, all others none; of Iterative the
+    gradient is that of four passes behind a state that is given."""
+    (tokens, targets), dense = batch(), [gradients(small("dense", window=window), *batch()) for window in ("4", "cycle")]
+    for name, gradient in dense[0].items():
+        expected = name.startswith(("block.8.", "block.9.", "block.10.", "block.11.", "final_norm", "head"))
+        assert gradient.equal(dense[1][name]) if expected else gradient is None, name
+    model = small("iterative", window="4")
+    gradient = gradients(model, tokens, targets)["block.0.mlp.in.weight"].clone()
+    model.zero_grad()
+    with torch.no_grad():
+        h = model.embed(tokens)
+        for _ in range(8):
+            h = model.block[0](h)
+    for _ in range(4):
+        h = model.block[0](h)
+    F.cross_entropy(model.head(model.final_norm(h)).flatten(0, 1), targets.flatten(), ignore_index=-100).backward()
+    torch.testing.assert_close(gradient, model.block[0].mlp["in"].weight.grad)
+
+
 def test_a_window_is_warmed_up_from_two_passes():
     run = Run(**RUN | {"window": "6", "window_warmup": 40})
     assert [run.window_at(step) for step in (1, 10, 11, 21, 31, 40, 41, 1000)] == [2, 2, 3, 4, 5, 5, 6, 6]
@@ -289,8 +309,9 @@ def test_a_run_stops_where_it_has_learned():
     ({"supervision": "steps-optimised", "window": "all"}, "no gradient crosses"),
     ({"rung": "dual_nested_ut", "supervision": "steps-optimised"}, "for rung 7"),
     ({"window": "0"}, "window='0' is not known"), ({"window": "13"}, "from 1 to the budget, 12"), ({"window": "far"}, "cycle, step, all"),
-    ({"rung": "dual_nested_ut", "window": "4"}, "only for rung 7"),
-    ({"window": "4", "supervision": "steps"}, "only for rung 7"),
+    ({"rung": "dual_nested_ut", "window": "4"}, "rungs 1 to 3 and 7"), ({"rung": "universal", "window": "4"}, "rungs 1 to 3 and 7"),
+    ({"window": "4", "supervision": "steps"}, "rungs 1 to 3 and 7"), ({"rung": "iterative", "window": "all"}, "no meaning for iterative"),
+    ({"rung": "iterative", "window": "12"}, "all there is of iterative"),
     ({"residual": "2"}, "1, 1/sqrt, 1/passes"),
 ])
 def test_what_has_no_meaning_is_refused(fields, message):

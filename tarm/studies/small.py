@@ -72,6 +72,15 @@ def small_eps(profile, seed):
     return listed([change | {"eps": 1e-16} for change in pointing], SMALL_SCHEDULE, **SMALL | TRM | {"task": "copy", "seed": seed})
 
 
+ONE_STREAM = [rung | window for rung in rungs("iterative", "iterative_step", "dense") for window in ({}, {"window": "3"})]
+
+
+def one_stream(profile, seed):
+    """The rungs of one stream that read its last pass, on copy: whole, and with a gradient cut to the last 3 of 24 passes, as the
+    published window cuts rung 7's. Their input enters once, so what is cut trains neither its embeddings nor, in Dense, 21 blocks."""
+    return listed(ONE_STREAM, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
+
+
 def widths(profile, seed):
     """One change alone, at widths between the small one and the paper's and at the paper's learning rate, on copy."""
     return [job for width in (128, 192, 256) for job in listed(
