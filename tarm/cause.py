@@ -1,7 +1,7 @@
 """Why the Autoregressive TRM stays at chance: what was asked before the runs, and what came out.
 
-A *cell* is a change to rung 7, a dict of fields (one that names another rung is a change to that). A run has *learned* where its greedy character accuracy on unseen problems
-reached `tarm.studies.LEARNED` at an evaluation; it ends there.
+A *cell* is a change to rung 7, a dict of fields (one that names another rung is a change to that). A run has *learned* where its
+greedy character accuracy on unseen problems reached `tarm.studies.LEARNED` at an evaluation; it ends there.
 """
 
 from dataclasses import asdict

@@ -113,10 +113,11 @@ def by_quarter(records, runs):
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "quarter", "accuracy"])
 
 
-def complete(records, study, seeds):
-    """(seeds, runs): those of `seeds` with which every run of a study of the cpu profile is among the records, and these runs' hashes."""
+def complete(records, study, seeds, **filters):
+    """(seeds, runs): those of `seeds` with which every run of a study of the cpu profile is among the records, and these runs' hashes;
+    with filters (budget=[12]), as in `tarm.studies.jobs`, of these runs alone."""
     recorded = {record["run"] for record in records}
-    found = {seed: runs for seed in seeds if (runs := {job.run.hash for job in jobs("cpu", study, (seed,))}) <= recorded}
+    found = {seed: runs for seed in seeds if (runs := {job.run.hash for job in jobs("cpu", study, (seed,), **filters)}) <= recorded}
     return list(found), set().union(*found.values())
 
 

@@ -136,11 +136,12 @@ LEARNED_PREDICTIONS = (
     Prediction("a run of Dense with 24 passes does not learn", lambda t: not t.everyone((24,), "Dense")),
 )
 
-# And of `pointers`, a task that needs several lookups one after the other. Written before its runs, and before the
-# learning rates were chosen (at 12 passes, for every depth); but after others at the same size and at addition's rates, whose records are not kept: one each, with 1500 steps and the quarters the other way round, of Dense with 6 passes, UT with 6, Dual UT
-# with 12 and rung 7 with its whole gradient with 12 (they ended at 75, 51, 77 and 91 %). The study had 1500 steps at first; eight models were
-# run like that with 12 passes and seed 0, and all but UT (57 %) ended at 74 to 81 %. So it got 3000, after two runs of that length with seed
-# 1000: Dense ended at 79, rung 7 at 95 %. So neither seed counts: `tarm.studies.tuning.POINTED` has those on which all this is judged.
+# And of `pointers`, a task that needs several lookups one after the other. Written before its runs, and before the learning rates were
+# chosen (at 12 passes, for every depth); but after others at the same size and at addition's rates, whose records are not kept: one
+# each, with 1500 steps and the quarters the other way round, of Dense with 6 passes, UT with 6, Dual UT with 12 and rung 7 with its
+# whole gradient with 12 (they ended at 75, 51, 77 and 91 %). The study had 1500 steps at first; eight models were run like that with
+# 12 passes and seed 0, and all but UT (57 %) ended at 74 to 81 %. So it got 3000, after two runs of that length with seed 1000: Dense
+# ended at 79, rung 7 at 95 %. So neither seed counts: `tarm.studies.tuning.POINTED` has those on which all this is judged.
 POINTERS_CONTRASTS = tuple((WHOLE, other) for other in ("Dense", "Iterative Step", "UT", "Dual UT", UNNESTED, CURED))  # with 12 passes each
 POINTERS_PREDICTIONS = (
     Prediction("with 12 passes rung 7 with its whole gradient ends above each of rungs 1 to 5", lambda t: all(t.mean(WHOLE, [12]) > t.mean(flat, [12]) for flat in FLAT)),

@@ -183,6 +183,8 @@ def test_a_study_is_complete_with_the_seeds_of_which_every_run_is_recorded():
     assert gain.complete(records, "tuned", range(5)) == ([0], set(first))
     assert gain.complete(records + [{"run": second[0]}], "tuned", range(5)) == ([0, 3], {*first, *second})
     assert gain.complete([], "tuned", (0, 1)) == ([], set())
+    some = [job.run.hash for job in jobs("cpu", "tuned", (3,), budget=[12])]
+    assert gain.complete([{"run": run} for run in some], "tuned", range(5), budget=[12]) == ([3], set(some))
 
 
 def test_the_places_leave_out_cells_of_which_too_few_got_there(trajectories):
