@@ -232,10 +232,10 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
 
     quarters = pd.DataFrame([("Dense", "dense", passes, 0, quarter, quarter / passes) for passes in (4, 8) for quarter in (1, 2, 3, 4)], columns=["model", "rung", "passes", "seed", "quarter", "accuracy"])
     quarters["trained"] = quarters["passes"]
-    run, other, guess = pointers_figures.by_pointers(quarters, ["Dense"], pd.Series(0.2, index=[1, 2, 3, 4]), "a note").axes[0].lines
+    run, other, guess = pointers_figures.by_pointers(quarters, {"Dense": "rung 1"}, pd.Series(0.2, index=[1, 2, 3, 4]), "a note").axes[0].lines
     assert list(run.get_xdata()) == [1, 2, 3, 4] and list(run.get_ydata()) == [1.0, 0.75, 0.5, 0.25] and list(other.get_ydata()) == [0.5, 0.375, 0.25, 0.125] and list(guess.get_ydata()) == [0.2] * 4
 
-    passes = pointers_figures.by_passes(quarters.assign(trained=8), ["Dense"], "a note").axes[0]
+    passes = pointers_figures.by_passes(quarters.assign(trained=8), {"Dense": "rung 1"}, "a note").axes[0]
     mean, marks = passes.lines[:2]  # of one pointer, so of the last quarter
     assert list(mean.get_xdata()) == list(marks.get_xdata()) == [4, 8] and list(mean.get_ydata()) == [1, 0.5]
     assert list(passes.lines[-1].get_xdata()) == [8, 8] and [text.get_text() for text in passes.figure.legends[0].texts] == ["1 pointer", "2 pointers", "3 pointers", "4 pointers"]
