@@ -72,12 +72,14 @@ def small_eps(profile, seed):
     return listed([change | {"eps": 1e-16} for change in pointing], SMALL_SCHEDULE, **SMALL | TRM | {"task": "copy", "seed": seed})
 
 
-ONE_STREAM = [rung | window for rung in rungs("iterative", "iterative_step", "dense") for window in ({}, {"window": "3"})]
+ONE_STREAM = [rung | window for rung in rungs("iterative", "iterative_step", "dense") for window in ({}, {"window": "3"})] + [
+    {"rung": "iterative", "window": window} for window in ("6", "12", "23")] + [
+    {"rung": "iterative", "window": "3"} | form for form in ({"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"})]
 
 
 def one_stream(profile, seed):
     """The rungs of one stream that read its last pass, on copy: whole, and with a gradient cut to the last 3 of 24 passes, as the
-    published window cuts rung 7's. Their input enters once, so what is cut trains neither its embeddings nor, in Dense, 21 blocks."""
+    published window cuts rung 7's; Iterative also with other windows, and with what cures rung 7. Their input enters once, so what is cut trains neither its embeddings nor, in Dense, 21 blocks."""
     return listed(ONE_STREAM, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
 
 
