@@ -7,6 +7,7 @@ import pandas as pd
 from . import instruments, theory
 from .cause import name
 from .evaluation import evaluate, evaluation_problems, latest_accuracy
+from .ladder import LADDER
 from .language_model import INITIAL_STD, SCALES
 from .runs import Run
 from .streams import training_stream
@@ -22,35 +23,36 @@ def first_batch(run):
 
 
 def measured(model, tokens, targets, eps):
-    """growth of y in the last cycle (nan where there is only one), and what `tarm.truncation` says; eps: AdamW's."""
+    """growth of y in the last cycle (nan where there is only one, or no y), and what `tarm.truncation` says; eps: AdamW's."""
     y = [row["size"] for row in instruments.sizes(model, tokens, halting=False) if row["stream"] == "y"]
     return {"growth": y[-1] / y[-2] if len(y) > 1 else float("nan")} | truncation(model, tokens, targets, eps)
 
 
 def expected(run):
     """What the linear recurrence says: expected_growth of y in the last cycle (nan where there is only one), and expected_share of
-    the gradient in the window (nan where the window ends within a cycle, or more than the last y is read); both nan for another start, injection or sum."""
+    the gradient in the window (nan where the window ends within a cycle, or more than the last y is read); both nan for another start,
+    injection or sum, and for rungs 1 to 5, whose recurrence is another."""
     size, start = (1.0 if unit else published for unit, published in zip(SCALES[run.scale], (INITIAL_STD * 2**0.5, INITIAL_STD)))
     of = run.steps * run.outer
     growth = theory.size_of_y(run.inner, of, size, start) / theory.size_of_y(run.inner, of - 1, size, start) if run.norm == "pre" else 1.0
     cycles = {"cycle": 1, "step": run.outer, "all": of}.get(run.window)
     if cycles is None and int(run.window) % (run.inner + 1) == 0:
         cycles = int(run.window) // (run.inner + 1)
-    plain = run.sum == "sum" and run.start == "y_init" and run.injection == "z"
+    plain = LADDER[run.rung].model.nested and run.sum == "sum" and run.start == "y_init" and run.injection == "z"
     known = plain and cycles is not None and not run.reads_every_step
     return {"expected_growth": growth if plain and of > 1 else float("nan"),
             "expected_share": theory.share(run.inner, of, cycles, run.norm, size) if known else float("nan")}
 
 
 def mechanism(changes=CROSS, seeds=(0,), task="copy"):
-    """Fresh models, one row per change of rung 7 and seed: change, norm, scale, window, seed, passes, cycles, and what `expected` and
-    `measured` give on the first training batch."""
+    """Fresh models, one row per cell (see `tarm.cause`) and seed: rung, change, norm, scale, window, seed, passes, cycles, and what
+    `expected` and `measured` give on the first training batch."""
     rows = []
     for change in changes:
         for seed in seeds:
             run = Run(**SMALL | TRM | {"task": task, "seed": seed} | change)
-            rows.append({"change": name(run), "norm": run.norm, "scale": run.scale, "window": run.window, "seed": seed,
-                         "passes": run.budget, "cycles": run.steps * run.outer}
+            rows.append({"rung": run.rung, "change": name(run), "norm": run.norm, "scale": run.scale, "window": run.window, "seed": seed,
+                         "passes": run.budget, "cycles": run.steps * (run.outer if LADDER[run.rung].model.nested else 1)}
                         | expected(run) | measured(run.build(seed), *first_batch(run), run.eps))
     return pd.DataFrame(rows)
 
