@@ -72,14 +72,18 @@ def small_eps(profile, seed):
     return listed([change | {"eps": 1e-16} for change in pointing], SMALL_SCHEDULE, **SMALL | TRM | {"task": "copy", "seed": seed})
 
 
+FED = TRM | {"outer": 1, "inner": 23}  # one cycle of 24 passes: z is updated 23 times, and reads x each time; y once, at the end
 ONE_STREAM = [rung | window for rung in rungs("iterative", "iterative_step", "dense") for window in ({}, {"window": "3"})] + [
-    {"rung": "iterative", "window": window} for window in ("6", "12", "23")] + [
-    {"rung": "iterative", "window": "3"} | form for form in ({"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"})]
+    {"rung": "iterative"} | change for change in ({"window": "23"}, {"window": "23", "scale": "unit"}, {"window": "3", "scale": "unit"},
+                                                  {"window": "3", "norm": "post", "scale": "unit"})] + [
+    FED | change for change in ({"window": "3"}, {"window": "12"}, {"window": "3", "scale": "unit"},
+                                {"window": "3", "norm": "post", "scale": "unit"})]
 
 
 def one_stream(profile, seed):
-    """The rungs of one stream that read its last pass, on copy: whole, and with a gradient cut to the last 3 of 24 passes, as the
-    published window cuts rung 7's; Iterative also with other windows, and with what cures rung 7. Their input enters once, so what is cut trains neither its embeddings nor, in Dense, 21 blocks."""
+    """Models of one stream, on copy, whole and with a gradient cut as far as the published window cuts rung 7's, to the last 3 of 24
+    passes. The input of rungs 1 to 3 enters once, so what is cut trains neither its embeddings nor, in Dense, 21 blocks. FED is one
+    stream as well, but for the last pass, and is fed its input at each."""
     return listed(ONE_STREAM, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
 
 
