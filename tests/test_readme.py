@@ -66,6 +66,24 @@ def test_what_did_not_mend_it_is_counted_from_the_records(committed):
     assert "in five runs of each on copy (which leaves a rate of up to 52 % open)" in TEXT and f"{share_interval(0, 5)[1]:.0%}" == "52%"
 
 
+def test_what_one_stream_does_is_counted_from_the_records(committed):
+    """On copy: the change, the rung, how many of its runs learned; and those that are said to be at chance are."""
+    outcomes = cause.outcomes(committed)
+
+    def these(rung, **change):
+        return outcomes[(outcomes["rung"] == rung) & (outcomes["task"] == "copy") & (outcomes["change"] == cause.named({"rung": rung} | change))]
+
+    fed = {"outer": 1, "inner": 23, "window": "3"}
+    cut = [these(rung, window="3") for rung in ("iterative", "iterative_step", "dense")] + [these("ar_trm", **fed)]
+    assert [cause.counted(each) for each in cut] == [(0, 5), (0, 5), (5, 5), (0, 3)]
+    assert max(each["accuracy"].max() for each in (cut[0], cut[1], cut[3])) < 0.12
+    assert [cause.counted(these(rung)) for rung in ("iterative", "iterative_step")] == [(5, 5)] * 2
+    both = {"norm": "post", "scale": "unit"}
+    assert [cause.counted(these("ar_trm", **fed | both)), cause.counted(these("iterative", window="3", **both))] == [(3, 3), (0, 3)]
+    assert "are at chance in five runs of five each, and so is a rung 7 that is one stream but for its last pass, in three of three;" in TEXT
+    assert "mend this one (three of three) and not Iterative (none of three)." in TEXT and "24 blocks are trained learns in five of five." in TEXT
+
+
 def at_published_size(committed, study, how=("unseen", "greedy"), seeds=(0,), **filters):
     """{run: (characters, whole answers)} of a study at published size, shares at length 10, at the last step."""
     chosen = {job.run.hash: job.run for job in jobs("paper", study, seeds, **filters)}
