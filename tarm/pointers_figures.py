@@ -37,7 +37,7 @@ def by_passes(quarters, models, note=""):
     figure, axes = new(2.1 * -(-len(models) // 4) + 0.9, -(-len(models) // 4), 4, note, sharex=True, sharey=True)
     for i, (ax, model) in enumerate(zip(axes, models)):
         here = quarters[quarters["model"] == model]
-        for quarter, colour in zip((4, 3, 2, 1), ("#bdc9e1", "#74a9cf", "#2b8cbe", "#045a8d")):
+        for quarter, colour in zip((4, 3, 2, 1), ("#fdbe6f", "#41ab9d", "#3573b9", "#4d1a6b")):
             line = here[here["quarter"] == quarter]
             mean = line.groupby("passes")["accuracy"].mean()
             ax.plot(mean.index, mean, color=colour, linewidth=1.6, label=f"{5 - quarter} pointer{'s' * (quarter < 4)}")
@@ -46,6 +46,7 @@ def by_passes(quarters, models, note=""):
         passes_axis(ax, (2, 4, 6, 12, 24))
         percent(ax.yaxis, ylim=(0, 1.04), title=models[model],
                 xlabel="passes run" if i >= len(models) - 4 else "")
+        ax.tick_params(axis="x", labelbottom=i >= len(models) - 4)
         ax.set_ylabel("" if i % 4 else "characters right, %")
     for ax in axes[len(models):]:
         ax.remove()

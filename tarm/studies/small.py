@@ -75,7 +75,7 @@ def small_eps(profile, seed):
 FED = TRM | {"outer": 1, "inner": 23}  # one cycle of 24 passes: z is updated 23 times, and reads x each time; y once, at the end
 ONE_STREAM = [rung | window for rung in rungs("iterative", "iterative_step", "dense") for window in ({}, {"window": "3"})] + [
     {"rung": "iterative"} | change for change in ({"window": "23"}, {"window": "23", "scale": "unit"}, {"window": "3", "scale": "unit"},
-                                                  {"window": "3", "norm": "post", "scale": "unit"})] + [
+                                                  {"window": "3", "norm": "post", "scale": "unit"}, {"norm": "post", "scale": "unit"})] + [
     FED | change for change in ({"window": "3"}, {"window": "12"}, {"window": "3", "scale": "unit"},
                                 {"window": "3", "norm": "post", "scale": "unit"})]
 
