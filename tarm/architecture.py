@@ -81,14 +81,15 @@ class Architecture:
     def _check_window(self):
         if self.window in WINDOWS:
             return
-        if not self.window.isdecimal() or not 1 <= int(self.window) <= self.budget:
-            raise ValueError(f"window={self.window!r} is not known: choose one of {', '.join(WINDOWS)}, or a number of block "
-                             f"passes from 1 to the budget, {self.budget}")
-        object.__setattr__(self, "window", str(int(self.window)))
         model = LADDER[self.rung].model
+        if not self.window.isdecimal() or not 1 <= int(self.window) <= self.budget:
+            named = f"one of {', '.join(WINDOWS)}" if model.nested else "cycle"
+            raise ValueError(f"window={self.window!r} is not known: choose {named}, or a number of block passes from 1 to the budget, "
+                             f"{self.budget}")
+        object.__setattr__(self, "window", str(int(self.window)))
         if model.halting_head == "act_halt" or self.reads_every_step:
             raise ValueError(f"window={self.window} block passes have a meaning only where nothing but the last step is read, rungs 1 "
-                             f"to 3 and 7: leave it at cycle")
+                             f"to 3 and 7: " + (f"use one of {', '.join(WINDOWS)}" if model.nested else "leave it at cycle"))
         if "y" not in model.streams and int(self.window) == self.budget:
             raise ValueError(f"window={self.window} is all there is of {self.rung} with budget={self.budget}: leave it at cycle")
 

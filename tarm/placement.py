@@ -77,7 +77,8 @@ def compute_placement(budget=12, rungs=None, **fields):
         run = Run(rung=rung, budget=budget, **fields)
         passes, _, _ = traced_call(run)
         # autograd's graph tells what is read only where the gradient is not cut
-        whole = Run(rung=rung, budget=budget, **fields, **({"window": "all"} if LADDER[rung].model.nested else {}))
+        uncut = {"window": "all" if LADDER[rung].model.nested else "cycle", "window_warmup": 0}
+        whole = Run(rung=rung, budget=budget, **fields | uncut)
         graph, readout, leaves = traced_call(whole)
         produced = {traced["output"].grad_fn: i for i, traced in enumerate(graph)}
         read, _ = sources(readout, produced, leaves)

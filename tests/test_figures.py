@@ -49,6 +49,14 @@ def placement():
     return compute_placement(budget=12, task="copy", width=16, heads=2, dropout=0.0, context=24, batch=4, length=4)
 
 
+@pytest.mark.parametrize("rung, fields", [("iterative", {"window": "2"}), ("ar_trm", {"window": "step"}), ("ar_trm", {"window": "4", "window_warmup": 9})])
+def test_a_cut_gradient_hides_nothing_of_what_is_read(rung, fields):
+    """Which streams a pass reads, and which passes contribute, is what it is without a window; only the gradient is another."""
+    small = {"task": "copy", "width": 16, "heads": 2, "context": 24, "batch": 4, "length": 4}
+    cut, whole = (compute_placement(budget=12, rungs=[rung], **small | given) for given in (fields, {} if rung == "iterative" else {"window": "all"}))
+    assert cut.drop(columns="gradient").equals(whole.drop(columns="gradient")) and cut["gradient"].sum() < whole["gradient"].sum() == 12
+
+
 # 7 rungs times 3 tasks; 2 metrics; 4 characters of a sum of 3 digits; evaluations at steps 2 and 4
 POINTS = {"performance_across_tasks": 7 * 3, "addition_by_architecture": 7 * 2, "accuracy_by_position": 7 * 4,
           "learning_dynamics": 7 * 2, "last_character_bottleneck": 7 * 2}

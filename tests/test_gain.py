@@ -122,6 +122,10 @@ def test_labels(fields, label):
     assert gain.label(Run(rung="ar_trm", task="copy", **fields)) == label
 
 
+def test_a_window_of_one_stream_is_named():
+    assert gain.label(Run(rung="iterative", task="copy", window=3)) == "Iterative, window 3"
+
+
 def test_a_wiring_is_named_without_its_norm_and_scale():
     assert gain.wiring(Run(rung="ar_trm", task="copy", norm="post", scale="unit", window="all")) == "AR-TRM, window all"
 

@@ -259,6 +259,7 @@ def test_a_window_is_warmed_up_from_two_passes():
     assert [run.window_at(step) for step in (1, 10, 11, 21, 31, 40, 41, 1000)] == [2, 2, 3, 4, 5, 5, 6, 6]
     assert Run(**RUN | {"window": "6"}).window_at(1) is None
     assert one_step(window="6", window_warmup=40)["trained_passes"] == 2
+    assert one_step(rung="iterative", window="6", window_warmup=40)["trained_passes"] == 2
 
 
 # The recipe.
@@ -308,7 +309,7 @@ def test_a_run_stops_where_it_has_learned():
     ({"injection": "none"}, "use it with start=x"),
     ({"supervision": "steps-optimised", "window": "all"}, "no gradient crosses"),
     ({"rung": "dual_nested_ut", "supervision": "steps-optimised"}, "for rung 7"),
-    ({"window": "0"}, "window='0' is not known"), ({"window": "13"}, "from 1 to the budget, 12"), ({"window": "far"}, "cycle, step, all"),
+    ({"window": "0"}, "window='0' is not known"), ({"window": "13"}, "from 1 to the budget, 12"), ({"window": "far"}, "cycle, step, all"), ({"rung": "iterative", "window": "far"}, "choose cycle, or a number"),
     ({"rung": "dual_nested_ut", "window": "4"}, "rungs 1 to 3 and 7"), ({"rung": "universal", "window": "4"}, "rungs 1 to 3 and 7"),
     ({"window": "4", "supervision": "steps"}, "rungs 1 to 3 and 7"), ({"rung": "iterative", "window": "all"}, "no meaning for iterative"),
     ({"rung": "iterative", "window": "12"}, "all there is of iterative"),
