@@ -73,15 +73,18 @@ def test_what_one_stream_does_is_counted_from_the_records(committed):
     def these(rung, **change):
         return outcomes[(outcomes["rung"] == rung) & (outcomes["task"] == "copy") & (outcomes["change"] == cause.named({"rung": rung} | change))]
 
-    fed = {"outer": 1, "inner": 23, "window": "3"}
-    cut = [these(rung, window="3") for rung in ("iterative", "iterative_step", "dense")] + [these("ar_trm", **fed)]
-    assert [cause.counted(each) for each in cut] == [(0, 5), (0, 5), (5, 5), (0, 3)]
+    fed, both = {"outer": 1, "inner": 23}, {"norm": "post", "scale": "unit"}
+    cut = [these(rung, window="3") for rung in ("iterative", "iterative_step", "dense")] + [these("ar_trm", **fed, window="3")]
+    assert [cause.counted(each) for each in cut] == [(0, 5), (0, 5), (5, 5), (0, 5)]
     assert max(each["accuracy"].max() for each in (cut[0], cut[1], cut[3])) < 0.12
     assert [cause.counted(these(rung)) for rung in ("iterative", "iterative_step")] == [(5, 5)] * 2
-    both = {"norm": "post", "scale": "unit"}
-    assert [cause.counted(these("ar_trm", **fed | both)), cause.counted(these("iterative", window="3", **both))] == [(3, 3), (0, 3)]
-    assert "are at chance in five runs of five each, and so is a rung 7 that is one stream but for its last pass, in three of three;" in TEXT
-    assert "mend this one (three of three) and not Iterative (none of three)." in TEXT and "24 blocks are trained learns in five of five." in TEXT
+    assert "are at chance in five runs of five each, and so is a rung 7 that is one stream but for its last pass, in five of five" in TEXT
+    assert [cause.counted(these("ar_trm", **fed, **more)) for more in ({}, {"window": "12"}, {"window": "3"} | both)] == [(4, 5), (0, 5), (5, 5)]
+    assert "(whole: four of five learn; through twelve passes, 41 % of its gradient, none of five). Norm and scale mend this one (five of five)" in TEXT
+    assert [cause.counted(these("iterative", **more)) for more in (both | {"window": "3"}, both)] == [(0, 3), (3, 3)]
+    unit = 100 * these("iterative", window="3", scale="unit")["accuracy"]
+    assert "and not Iterative (none of three; whole three of three)" in TEXT and f"unit scale alone brings it to {unit.min():.0f} to {unit.max():.0f} %" in TEXT
+    assert "24 blocks are trained learns in five of five." in TEXT
 
 
 def at_published_size(committed, study, how=("unseen", "greedy"), seeds=(0,), **filters):
