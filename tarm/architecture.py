@@ -99,6 +99,11 @@ class Architecture:
         return self.supervision != "end" or self.readout == "mean" or self.halting_head == "trained"
 
     @property
+    def whole_window(self):
+        """The `window` with which the gradient of this rung goes through every pass."""
+        return "all" if LADDER[self.rung].model.nested else "cycle"
+
+    @property
     def residual_factor(self):
         return RESIDUALS[self.residual](self.budget)
 

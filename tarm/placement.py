@@ -1,5 +1,7 @@
 """Where the passes go: one training call of each rung, traced pass by pass."""
 
+from dataclasses import replace
+
 import pandas as pd
 import torch
 
@@ -77,8 +79,7 @@ def compute_placement(budget=12, rungs=None, **fields):
         run = Run(rung=rung, budget=budget, **fields)
         passes, _, _ = traced_call(run)
         # autograd's graph tells what is read only where the gradient is not cut
-        uncut = {"window": "all" if LADDER[rung].model.nested else "cycle", "window_warmup": 0}
-        whole = Run(rung=rung, budget=budget, **fields | uncut)
+        whole = replace(run, window=run.whole_window, window_warmup=0)
         graph, readout, leaves = traced_call(whole)
         produced = {traced["output"].grad_fn: i for i, traced in enumerate(graph)}
         read, _ = sources(readout, produced, leaves)

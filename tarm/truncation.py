@@ -17,7 +17,7 @@ def block_gradient(model, tokens, targets):
 
 def untruncated(model):
     """A model with the same weights and a gradient through every pass."""
-    whole = replace(model.architecture, window="all" if model.nested else "cycle").build().to(next(model.parameters()))
+    whole = replace(model.architecture, window=model.architecture.whole_window).build().to(next(model.parameters()))
     whole.load_state_dict(model.state_dict())
     return whole.train(model.training)
 

@@ -81,8 +81,8 @@ ONE_STREAM = [rung | window for rung in rungs("iterative", "iterative_step", "de
 
 
 def one_stream(profile, seed):
-    """Models of one stream, on copy, whole and with a gradient cut as far as the published window cuts rung 7's, to the last 3 of 24
-    passes. The input of rungs 1 to 3 enters once, so what is cut trains neither its embeddings nor, in Dense, 21 blocks. FED is one
+    """Models of one stream, on copy, whole and with a cut gradient, most as far as the published window cuts rung 7's: to the last 3 of
+    24 passes. The input of rungs 1 to 3 enters once, so what is cut trains neither its embeddings nor, in Dense, 21 blocks. FED is one
     stream as well, but for the last pass, and is fed its input at each."""
     return listed(ONE_STREAM, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
 
