@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from .drawing import CHANCE, MARKERS, NOT_RUN, NOT_RUN_COLOUR, counted, curves, new, on, percent, stop_axis, styled
 from .gain import AXES
+from .gain_figures import style_of
 from .ladder import LADDER
 
 PHASES = {"Q1": "first quarter", "Q2": "second quarter", "Q3": "third quarter", "last": "last character"}
@@ -90,11 +91,6 @@ def phase_transition(points, note=""):
     return figure
 
 
-def line_of(model):
-    """How a model's line is dashed: rung 7's variants share its colour."""
-    return {(False, False): "-", (False, True): ":", (True, False): "--", (True, True): "-."}["cured" in model, "window" in model]
-
-
 def draw_cell(row, runs, look):
     """One cell's line in each of a row of panels: every seed thin, their mean thick."""
     for ax, (axis, (unit, _)) in zip(row, UNITS.items()):
@@ -115,7 +111,8 @@ def spent(points, note=""):
     for i, ((width, passes), here) in enumerate(sizes):
         row, handles = axes[i * len(AXES):(i + 1) * len(AXES)], []
         for (model, own), one in here.groupby(["model", "passes"], sort=False):
-            look, seeds = {"color": LADDER[one["rung"].iloc[0]].colour, "linestyle": line_of(model)}, one["seeds"].iloc[0]
+            colour, dashes = style_of(model, one["rung"].iloc[0])
+            look, seeds = {"color": colour, "linestyle": dashes}, one["seeds"].iloc[0]
             if seeds:
                 draw_cell(row, one, look)
             name = counted(model if own == passes else f"{model}, {own} passes", seeds)
