@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tarm import LADDER, Architecture, cause, gain
+from tarm import LADDER, Architecture, cause, chapters, gain
 from tarm.evaluation import metrics
 from tarm.mechanism import mechanism
 from tarm.statistics import interval, share_interval
@@ -152,7 +152,9 @@ def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records(co
     pointing = outcomes["change"].isin({cause.name(job.run) for job in jobs("cpu", "small_eps")})
     assert "and none of 20 such runs learned" in TEXT and outcomes[pointing]["learned"].tolist() == [False] * 20
     published = outcomes[(outcomes["rung"] == "ar_trm") & (outcomes["change"] == "published")]["accuracy"]
-    assert "at this width it has 9 to 15 % of the characters in the end" in TEXT and [round(100 * published.min()), round(100 * published.max())] == [9, 15]
+    assert "at this width it has 9 to 15 % of the characters of copy and reverse in the end" in TEXT and [round(100 * published.min()), round(100 * published.max())] == [9, 15]
+    sums = 100 * chapters.committed("ar_trm", "addition")
+    assert f"(of sums of three digits {sums.min():.0f} to {sums.max():.1f} %)" in TEXT
 
 
 def test_what_is_said_of_gains_is_counted_from_the_records(committed):
