@@ -127,7 +127,7 @@ def test_what_is_said_of_sums_at_the_papers_size_is_counted_from_the_records(com
     whole, = (right for run, (right, _) in at_published_size(committed, "depth", budget=[12], window=["all"], norm=["pre"]).items() if run.rung == "ar_trm")
     assert f"{100 * three['ar_trm', 'pre'][0]:.1f} % of the characters, and at width 192 with its gradient through all of twelve, {100 * whole:.1f}." in TEXT
     sums = [round(100 * shares[1]) for shares in (three["universal", "pre"], found["universal", "pre"], three["dense", "pre"], found["dense", "pre"])]
-    assert "({} and {} % of the sums), and Dense has {} % of the sums with three blocks and {} with 24.".format(*sums) in TEXT
+    assert "({} and {} % of the sums, greedy, unseen), and Dense has {} % of the sums with three blocks and {} with 24.".format(*sums) in TEXT
     peaks = [record["ledger"]["peak_memory"] / 1e9 for record in committed if record["run"] in {run.hash for run in at_published_size(committed, "headline", task=["addition"])}]
     assert 2.5 < max(peaks) < 3.5 and "A run at the paper's size takes about 3 GB there." in TEXT
     half = {(run.rung, run.norm, run.window): right for run, (right, _) in at_published_size(committed, "refinement").items()}
