@@ -26,11 +26,12 @@ def parser():
                      help="run this file first, which registers a task, rung or study of one's own")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name, text, example, trains=False, device=True, profile="cpu"):
+    def command(name, text, example, trains=False, device="auto", profile="cpu", store="$TARM_STORE, or .tarm"):
         sub = subparsers.add_parser(name, help=text, description=text, epilog=f"example: python -m tarm {example}")
-        sub.add_argument("--store", type=Path, help="folder of the runs (default: $TARM_STORE, or .tarm)")
+        if store:
+            sub.add_argument("--store", type=Path, help=f"folder of the runs (default: {store})")
         if device:
-            sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda, mps")
+            sub.add_argument("--device", default=device, help=f"auto, cpu, cuda, mps (default: {device})")
         if trains:
             sub.add_argument("--profile", choices=PROFILES, default=profile, help="size of the runs (default: cpu)")
             sub.add_argument("--jobs", type=int, help="runs trained, or notebooks run, at a time (default: one per core; on a GPU one run)")
@@ -83,11 +84,11 @@ def parser():
     sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
                      help="a notebook's parameter")
     sub = command("site", "the notebooks as web pages, to be read without Jupyter",
-                  "site --out pages", device=False)
+                  "site --out pages", device=None)
     sub.add_argument("--profile", choices=PROFILES, help="show the notebooks as run with this profile (default: as committed)")
     sub.add_argument("--out", type=Path, default=Path("site"), help="folder of the pages, replaced if there is one (default: site)")
     sub = command("bench", "measure what training and decoding cost on this machine",
-                  "bench --profile smoke --pairs 1 --problems 4 --part matmul,steps")
+                  "bench --profile smoke --pairs 1 --problems 4 --part matmul,steps", store=None)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="size of the runs (default: cpu)")
     sub.add_argument("--pairs", type=int, default=3, help="times that everything is measured (default: 3)")
     sub.add_argument("--problems", type=int, default=100, help="problems that we decode at once (default: 100)")
@@ -95,30 +96,29 @@ def parser():
     sub.add_argument("--part", metavar="A,B", help=f"only these of {', '.join(part.__name__ for part in bench.PARTS)}")
     sub.add_argument("--out", type=Path, default=Path(".tarm/bench"), help="folder of table and figure (default: .tarm/bench)")
     sub = command("ladder", "the seven rungs: passes and parameters", "ladder --width 64 --heads 4",
-                  device=False)
+                  device=None, store=None)
     for name, default in ("width", 384), ("heads", 6), ("budget", 24), ("context", 180):
         sub.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
-    sub = command("list", "the recorded runs", "list --store figures/data", device=False)
+    sub = command("list", "the recorded runs", "list --store figures/data", device=None)
     sub.add_argument("--json", action="store_true", help="one JSON object a line")
     sub = command("merge", "take the records of another store in",
-                  "merge other/.tarm", device=False)
+                  "merge other/.tarm", device=None)
     sub.add_argument("folder", type=Path, help="the other store")
-    sub = command("rm", "remove runs from the store, after asking", "rm c9508eb77157 --yes", device=False)
+    sub = command("rm", "remove runs from the store, after asking", "rm c9508eb77157 --yes", device=None)
     sub.add_argument("run", nargs="+", help="hashes, or their beginnings")
     sub.add_argument("--yes", action="store_true", help="do not ask")
     command("test", "run the tests, then every notebook against the outputs it shows", "test",
-            device=False)
+            device=None, store=None)
     sub = command("export", "copy a profile's records into figures/data, and draw the committed figures anew",
-                  "export --profile cpu", device=False)
+                  "export --profile cpu", device=None)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
     sub.add_argument("--replace", action="store_true", help="put yours in the place of records that are committed with other losses")
     sub = command("check-records", "take the first training steps of recorded runs again, and "
-                  "compare the losses; on the CPU and in figures/data unless said otherwise", "check-records 3c99494164ee")
-    sub.set_defaults(device="cpu")
+                  "compare the losses; on the CPU and in figures/data unless said otherwise", "check-records 3c99494164ee", device="cpu", store="figures/data")
     sub.add_argument("run", nargs="*", help="hashes, or their beginnings (default: the cheapest record of each study and precision)")
     sub.add_argument("--steps", type=int, default=checking.STEPS, help=f"training steps of each (default: {checking.STEPS})")
     command("verdict", "compare the committed records with the paper's numbers: figures/verdict.md "
-            "and the README; with --store print it only", "verdict", device=False)
+            "and the README; with --store print it only", "verdict", device=None, store="figures/data")
     return top
 
 

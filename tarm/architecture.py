@@ -84,8 +84,9 @@ class Architecture:
         model = LADDER[self.rung].model
         if not self.window.isdecimal() or not 1 <= int(self.window) <= self.budget:
             named = f"one of {', '.join(WINDOWS)}" if model.nested else "cycle"
-            raise ValueError(f"window={self.window!r} is not known: choose {named}, or a number of block passes from 1 to the budget, "
-                             f"{self.budget}")
+            counted = model.halting_head != "act_halt" and not self.reads_every_step
+            raise ValueError(f"window={self.window!r} is not known: choose {named}"
+                             + f", or a number of block passes from 1 to the budget, {self.budget}" * counted)
         object.__setattr__(self, "window", str(int(self.window)))
         if model.halting_head == "act_halt" or self.reads_every_step:
             raise ValueError(f"window={self.window} block passes have a meaning only where nothing but the last step is read, rungs 1 "
@@ -108,7 +109,9 @@ class Architecture:
         return RESIDUALS[self.residual](self.budget)
 
     def _check_meaning(self):
-        """Refuse a field that would change nothing: two names for one model would be two runs."""
+        """Refuse a field that would change nothing: two names for one model would be two runs. (Two are let through: a number of
+        passes that is a whole cycle or step, where `window_warmup` counts in passes, and "step" where a step is one cycle.) And one
+        that would put the rung's own loop aside."""
         model = LADDER[self.rung].model
         dual, binary = "y" in model.streams, model.halting_head == "q_halt"
         act = model.halting_head == "act_halt" and self.readout == "published"
@@ -136,6 +139,9 @@ class Architecture:
         if self.supervision == "steps-optimised" and (not binary or self.window == "all" or self.readout == "mean"):
             raise ValueError("supervision=steps-optimised is for rung 7 with window=cycle or step and its published readout: "
                              "no gradient crosses from one step to the next")
+        if self.reads_every_step and any(not own.__module__.startswith(f"{__package__}.ladder.") for own in (model.core, model.reading)):
+            raise ValueError(f"{self.rung} has a core or a reading of its own, in whose place supervision, readout=mean and "
+                             f"halting_head=trained would put another: leave them as published, or let the rung inherit both")
 
     def _fill_in_depth(self):
         budget = self.budget

@@ -116,10 +116,7 @@ def act_weights(p):
 
 
 def query_and_key(attention, h):
-    """q, k (B, heads, T, C / heads) of an attention module for what it reads, h (B, T, C).
-
-    The one place that knows how the projections are stored.
-    """
+    """q, k (B, heads, T, C / heads) of an attention module for what it reads, h (B, T, C)."""
     B, T, C = h.shape
     q, k = attention.query(h), attention.key(h)
     return (part.view(B, T, attention.heads, C // attention.heads).transpose(1, 2) for part in (q, k))

@@ -13,7 +13,7 @@ from .runs import Run
 from .streams import training_stream
 from .studies import CROSS, SMALL, TRM
 from .tasks import TASKS
-from .training import Progress
+from .training import Progress, dropout_from
 from .truncation import truncation
 
 
@@ -61,19 +61,20 @@ def watched(run, every, device="cpu", problems=100):
     """Train a run and look inside on the way: one row per look, before the first step and every so many.
 
     Columns: step, accuracy (greedy, unseen), and what `measured` gives on the first training batch, dropout off. A run
-    whose gradient is whole is measured with the window "cycle": what it would lose.
+    whose gradient is whole is measured with the window "cycle": what it would lose. It goes on to `training_steps`, whatever `stop_at` is.
     """
     progress, rows = Progress(run, device), []
     held_out = evaluation_problems(run, run.length, problems, training_stream(run.seed))
     batch = [part.to(device) for part in first_batch(run)]
-    while True:
-        if progress.step % every == 0:
-            scores = evaluate(progress.model, held_out, run.length, progress.step, run.seed)
-            window = "cycle" if run.window == "all" else run.window
-            model = replace(run, window=window, window_warmup=0).build().to(device)
-            model.load_state_dict(progress.model.state_dict())
-            rows.append({"step": progress.step, "accuracy": latest_accuracy(scores, run.length)}
-                        | measured(model.eval(), *batch, run.eps))
-        if progress.step == run.training_steps:
-            return pd.DataFrame(rows)
-        progress.train_step()
+    window = "cycle" if run.window == "all" else run.window
+    with dropout_from(run.seed, device):
+        while True:
+            if progress.step % every == 0:
+                scores = evaluate(progress.model, held_out, run.length, progress.step, run.seed)
+                model = replace(run, window=window, window_warmup=0).build().to(device)
+                model.load_state_dict(progress.model.state_dict())
+                rows.append({"step": progress.step, "accuracy": latest_accuracy(scores, run.length)}
+                            | measured(model.eval(), *batch, run.eps))
+            if progress.step == run.training_steps:
+                return pd.DataFrame(rows)
+            progress.train_step()

@@ -173,10 +173,13 @@ def load_plugins():
             sys.path.append(str(path.parent))  # for what it imports from beside it
         spec = importlib.util.spec_from_file_location(module, path)
         sys.modules[module] = importlib.util.module_from_spec(spec)
+        before = [dict(registry) for registry in (LADDER, TASKS, STUDIES)], {name: dict(tasks) for name, tasks in PROFILES.items()}
         try:
             spec.loader.exec_module(sys.modules[module])
         except Exception as error:  # whatever a user's file may do wrong
             del sys.modules[module]
+            for registry, entries in zip((LADDER, TASKS, STUDIES, *PROFILES.values()), (*before[0], *before[1].values())):
+                registry.clear(), registry.update(entries)
             raise ValueError(f"plugin {path} {failure(error, path)}") from error
 
 

@@ -127,7 +127,7 @@ class Store:
     def load(self, run_hash):
         """The record of one run, a dict. Raises ValueError where the file is not a whole record
         of this schema whose configuration has the hash it is named by."""
-        path, way_out = self.record_path(run_hash), f"`python -m tarm rm {run_hash}` removes it"
+        path, way_out = self.record_path(run_hash), f"`python -m tarm rm {run_hash} --store {self.root}` removes it"
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["schema"] > SCHEMA:
@@ -189,7 +189,7 @@ class Store:
         found = sorted(path.stem for path in (self.root / "records").glob("*.json") if path.stem.startswith(prefix))
         if len(found) != 1:
             raise ValueError(f"{len(found)} runs in {self.root} begin with {prefix!r}: "
-                             f"`python -m tarm list` names them all")
+                             f"`python -m tarm list --store {self.root}` names all that are there")
         return found[0]
 
     def model(self, record):
@@ -204,7 +204,7 @@ class Store:
         except (SafetensorError, OSError, RuntimeError) as error:
             raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): committed records come "
                              f"without weights; in a store of your own, remove the run with `python -m tarm rm "
-                             f"{record['run']}` and train it again") from error
+                             f"{record['run']} --store {self.root}` and train it again") from error
         return model.eval()
 
     def take(self, other, record, weights=True):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from concurrent import futures
@@ -136,12 +137,14 @@ def _reporter(run):
 def explain(error, run, device):
     """One line on what went wrong, with the way out where it is known."""
     text = str(error).strip().split("\n")[0]
-    if isinstance(error, torch._dynamo.exc.TorchDynamoException):
-        return f"{text}: leave out --compile, which needs a C++ compiler, or one that PyTorch knows for {device}"
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in text:
         return (f"out of memory on {device} with batch={run.batch}, width={run.width}, budget={run.budget}: "
                 f"lower one of them, add --recompute, or train fewer runs at a time with --jobs")
-    return f"{type(error).__name__}: {text}" if not isinstance(error, (ValueError, OSError)) else text
+    if isinstance(error, (ValueError, OSError)):
+        return text
+    if "torch._dynamo" in sys.modules and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+        return f"{text}: leave out --compile, which needs a C++ compiler, or one that PyTorch knows for {device}"
+    return f"{type(error).__name__}: {text}"
 
 
 def cores():
@@ -212,7 +215,8 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
                            "what it had saved is kept, and the same command goes on from there") from error
     finally:
         queue.put(None)
-        follower.join()
+        follower.join(timeout=10)  # a worker that was killed may hold the queue's lock for good
+        queue.cancel_join_thread()
         bar.close()
     words = [outcome.word for outcome in outcomes]
     return Sweep(words.count(FINISHED), words.count(ELSEWHERE), words.count(STOPPED) + words.count(BUSY),
@@ -230,5 +234,3 @@ def _follow(queue, bar):
         if bar.disable and time.monotonic() - said >= LINE_EVERY:
             print(f"{done} of {bar.total} steps; {text}", flush=True)
             said = time.monotonic()
-
-

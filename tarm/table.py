@@ -75,7 +75,7 @@ def read(root):
 def refresh(store):
     """Write a store's results.csv anew from the records that can be used, one process at a time.
 
-    Returns a line on each that cannot.
+    Returns an error for each that cannot (see `Store.usable`).
     """
     store.root.mkdir(parents=True, exist_ok=True)
     with FileLock(store.root / "results.lock"):

@@ -134,7 +134,7 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
             began = time.perf_counter()
             now.train_step()
             lengths = schedule.lengths_at(now.step, run.training_steps)
-            if now.step % REPORT_EVERY == 0 or lengths:
+            if now.step % REPORT_EVERY == 0 or lengths or now.step == run.training_steps:
                 diverged_at = now.settle()
                 report(now.step, now.losses[-1], accuracy)
             trained = time.perf_counter()

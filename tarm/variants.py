@@ -40,9 +40,13 @@ class Variation:
         return x if self.architecture.start == "x" else y, z
 
     def into_z(self, x, y, z, s):
+        if self.architecture.injection != "none" and self.architecture.sum == "sum":
+            return super().into_z(x, y, z, s)
         return self.enter(s, *(() if self.architecture.injection == "none" else (x,)), y, z)
 
     def into_y(self, x, y, z, s):
+        if self.architecture.injection != "both" and self.architecture.sum == "sum":
+            return super().into_y(x, y, z, s)
         return self.enter(s, *((x,) if self.architecture.injection == "both" else ()), y, z)
 
     def enter(self, s, *streams):
@@ -107,7 +111,7 @@ class Variation:
         state = None
         for n in range(self.architecture.steps):
             x = self.embed(tokens)
-            state = self.step(lambda h, stream: self.block[0](h, stream), state or self.start(x), x, n)
+            state = self.step(lambda h, stream="h", block=0: self.block[block](h, stream), state or self.start(x), x, n)
             readout = self.read(state).unsqueeze(0) if self.reads_each_step else self.read(state)
             yield self.output(readout, None, torch.full(tokens.shape, n + 1, device=tokens.device), n + 1)
             state = tuple(stream.detach() for stream in state)

@@ -1,10 +1,11 @@
 """The cells, contrasts and predictions on the cause: what they count, on invented outcomes."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import comb, isnan
 
 import pandas as pd
 import pytest
+import torch
 
 from tarm import cause, cause_figures, cause_predictions
 from tarm.evaluation import Score
@@ -113,6 +114,10 @@ def test_watched_looks_before_the_first_step_and_trains_as_usual():
     table = watched(run, every=2, problems=10)
     assert table["step"].tolist() == [0, 2, 4]
     assert table["share"].between(1e-3, 0.5).all()  # of the window "cycle", though the run's is "all"
+    dropping, state = replace(run, dropout=0.5), torch.get_rng_state()
+    looks = [watched(dropping, every=4, problems=10) for torch_seed in (1, 2) if torch.manual_seed(torch_seed)]
+    assert looks[0].equals(looks[1])  # dropout has the run's own stream
+    torch.set_rng_state(state)
 
 
 def test_the_figures_say_what_the_tables_hold(outcomes):

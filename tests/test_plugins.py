@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tarm import LADDER, TASKS, gallery, notebooks, register_rung, register_study, register_task
+from tarm import LADDER, TASKS, build, gallery, notebooks, register_rung, register_study, register_task
 from tarm.__main__ import main
-from tarm.ladder import Iterative, Rung, Universal
-from tarm.plugins import VARIABLE, check_rung, plugin_files
+from tarm.ladder import ARTRM, DualUT, Iterative, Rung, Universal
+from tarm.plugins import VARIABLE, check_rung, load_plugins, plugin_files
 from tarm.profiles import PROFILES
 from tarm.runs import Run, Schedule
 from tarm.store import Store
@@ -95,6 +95,51 @@ def test_a_file_that_fails_is_one_line(tmp_path, monkeypatch, capsys, by, conten
         code, out, err = done.returncode, done.stdout, done.stderr
     assert code == 1 and out == "" and len(err.splitlines()) == 1
     assert re.search(rf"^tarm: plugin .*broken\.py failed.*{words}", err), err
+
+
+SIZE = {"width": 16, "heads": 2, "context": 8, "dropout": 0, "steps": 2}
+TOKENS = torch.tensor([[1, 2, 3, 10]])
+
+
+def test_variants_keep_what_a_rung_of_ones_own_changes(monkeypatch):
+    """Its updates stay where a variant changes something else; one that would put its loop aside is refused."""
+    class Loud(DualUT):
+        def into_z(self, x, y, z, s):
+            return 3 * x + y + z + s
+
+    class Alone(ARTRM):
+        def step(self, f, state, x, n):
+            y, z = state
+            return f(x + y), z
+
+    class Looping(Loud):
+        def core(self, *arguments):
+            return super().core(*arguments)
+
+    for model in Loud, Alone, Looping:
+        monkeypatch.setitem(LADDER, model.__name__, Rung(model.__name__, "One", "One", "two streams", "#000000", "one", model))
+    for change in {"readout": "mean"}, {"supervision": "steps"}, {"start": "x"}:
+        own, builtin = (build(rung, **SIZE, **change)(TOKENS).logits for rung in ("Loud", "dual_ut"))
+        assert not own.allclose(builtin)
+    once, twice = build("Alone", supervision="steps-optimised", **SIZE).calls(TOKENS)
+    assert not once.logits.allclose(twice.logits)
+    for change in {"readout": "mean"}, {"supervision": "steps"}:
+        with pytest.raises(ValueError, match="Looping has a core or a reading of its own"):
+            build("Looping", **SIZE, **change)
+    assert build("Looping", start="x", **SIZE)(TOKENS).steps == 2
+
+
+def test_a_file_that_fails_leaves_nothing_registered(folder, monkeypatch):
+    """So that it can be mended and loaded again in the same process."""
+    path = folder / "my_task.py"
+    monkeypatch.setenv(VARIABLE, str(path))
+    task = path.read_text(encoding="utf-8")
+    before = set(TASKS), {name: set(tasks) for name, tasks in PROFILES.items()}
+    for end in "nowhere", "nothing":
+        path.write_text(f"{task}\n{end}", encoding="utf-8")
+        with pytest.raises(ValueError, match=f"NameError: name '{end}'"):
+            load_plugins()
+    assert before == (set(TASKS), {name: set(tasks) for name, tasks in PROFILES.items()})
 
 
 def test_a_rung_that_miscounts_its_passes_is_refused():

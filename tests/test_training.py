@@ -85,6 +85,10 @@ def test_where_a_run_diverged_does_not_depend_on_when_it_was_saved(tmp_path):
     assert whole.diverged_at == again.diverged_at == 2 and len(whole.losses) == len(again.losses) == 10
 
 
+def test_a_run_that_diverges_in_its_last_steps_and_is_not_evaluated_says_so():
+    assert train(run_of("iterative", learning_rate=1e30, training_steps=4), Schedule(2, ())).diverged_at == 2
+
+
 def test_a_diverged_model_is_not_evaluated():
     result = train(run_of("iterative", learning_rate=1e30), Schedule(2, (3,), problems=4))
     assert result.diverged_at == 2 and result.scores == []

@@ -52,21 +52,24 @@ def command_merge(arguments):
     store, other = Store(arguments.store), Store(arguments.folder)
     if not (other.root / "records").is_dir():
         raise ValueError(f"{other.root} is not a store: it has no folder records")
-    taken, completed, refused = 0, 0, []
+    taken, completed, kept, refused = 0, 0, 0, []
     for path in sorted((other.root / "records").glob("*.json")):
         try:
             if not store.record_path(path.stem).exists():
                 store.take(other, other.load(path.stem))
                 taken += 1
-            else:
+            elif store.same_training(other, path.stem):
                 completed += store.complete(other, path.stem)
+            else:
+                kept += 1
         except ValueError as error:
-            refused.append(str(error))
-    complain(table.refresh(store))
+            refused.append(error)
+    damaged = table.refresh(store)
     also = f", {completed} completed that were there without weights or evaluations" if completed else ""
     print(f"{taken} records taken from {other.root} into {store.root}{also}, {len(refused)} refused")
-    if refused:
-        raise ValueError("; ".join(refused))
+    if kept:
+        print(f"there with other losses, as another machine has them, and left as they are: {kept}")
+    complain([*damaged, *refused])
 
 
 def confirmed(question):
