@@ -1,6 +1,7 @@
 """Figures on whether a model that learns gains anything from more passes; each takes a table of `tarm.gain`, returns a Figure.
 (Those of the task `pointers`: `tarm.pointers_figures`.)"""
 
+import math
 import textwrap
 
 import matplotlib
@@ -88,6 +89,8 @@ def row_by_row(ends, models, chance, threshold, note="", filled=()):
     filled: seeds whose rings are discs.
     """
     figure, (ax,) = new(0.36 * len(models) + 1.3, note=note)
+    first = math.floor(4 * min(chance, ends["accuracy"].min())) / 4  # where the axis begins
+    column = 1 + 0.05 * (1 - first)
     for i, model in enumerate(models):
         here = ends[ends["model"] == model]
         colour, _ = style_of(model, here["rung"].iloc[0])
@@ -96,12 +99,13 @@ def row_by_row(ends, models, chance, threshold, note="", filled=()):
         for face, these in ("none", ~here["seed"].isin(filled)), (colour, here["seed"].isin(filled)):
             ax.plot(here["accuracy"][these], heights[these], "o", color=colour, markersize=4.5, markerfacecolor=face, clip_on=False)
         ax.plot([here["accuracy"].median()] * 2, [-i - 0.32, -i + 0.32], color=colour, linewidth=1.6)
-        ax.text(1.05, -i, f"{100 * here['accuracy'].mean():.0f}", color=colour, va="center", fontsize=9)
-    ax.text(1.05, 0.75, "mean", va="center", fontsize=8.5, color="#666666")
+        ax.text(column, -i, f"{100 * here['accuracy'].mean():.0f}", color=colour, va="center", fontsize=9)
+    ax.text(column, 0.75, "mean", va="center", fontsize=8.5, color="#666666")
     ax.axvline(chance, **CHANCE)
     ax.axvline(threshold, **CHANCE | {"linestyle": ":"})
-    percent(ax.xaxis, xlim=(0, 1.13), ylim=(-len(models) + 0.4, 1), xticks=(0, 0.25, 0.5, 0.75, 1), xlabel="characters right, %")
-    ax.spines["bottom"].set_bounds(0, 1)
+    percent(ax.xaxis, xlim=(first, 1 + 0.13 * (1 - first)), ylim=(-len(models) + 0.4, 1), xticks=[x for x in (0, 0.25, 0.5, 0.75, 1) if x >= first],
+            xlabel="characters right, %")
+    ax.spines["bottom"].set_bounds(first, 1)
     ax.set_yticks([-i for i in range(len(models))], list(models.values()), fontsize=8.5)
     return figure
 

@@ -173,13 +173,17 @@ def load_plugins():
             sys.path.append(str(path.parent))  # for what it imports from beside it
         spec = importlib.util.spec_from_file_location(module, path)
         sys.modules[module] = importlib.util.module_from_spec(spec)
-        before = [dict(registry) for registry in (LADDER, TASKS, STUDIES)], {name: dict(tasks) for name, tasks in PROFILES.items()}
+        registries, modules = (LADDER, TASKS, STUDIES, *PROFILES.values()), set(sys.modules)
+        before = [dict(registry) for registry in registries]
         try:
             spec.loader.exec_module(sys.modules[module])
         except Exception as error:  # whatever a user's file may do wrong
-            del sys.modules[module]
-            for registry, entries in zip((LADDER, TASKS, STUDIES, *PROFILES.values()), (*before[0], *before[1].values())):
+            for name in [module, *set(sys.modules) - modules]:  # what it imported from beside it is to run again as well
+                if name == module or Path(getattr(sys.modules[name], "__file__", None) or "").parent == path.parent:
+                    del sys.modules[name]
+            for registry, entries in zip(registries, before):
                 registry.clear(), registry.update(entries)
+            members.cache_clear()
             raise ValueError(f"plugin {path} {failure(error, path)}") from error
 
 

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import shutil
 import sys
 from dataclasses import asdict
@@ -127,7 +128,7 @@ class Store:
     def load(self, run_hash):
         """The record of one run, a dict. Raises ValueError where the file is not a whole record
         of this schema whose configuration has the hash it is named by."""
-        path, way_out = self.record_path(run_hash), f"`python -m tarm rm {run_hash} --store {self.root}` removes it"
+        path, way_out = self.record_path(run_hash), f"`python -m tarm rm {run_hash} --store {shlex.quote(str(self.root))}` removes it"
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["schema"] > SCHEMA:
@@ -189,7 +190,7 @@ class Store:
         found = sorted(path.stem for path in (self.root / "records").glob("*.json") if path.stem.startswith(prefix))
         if len(found) != 1:
             raise ValueError(f"{len(found)} runs in {self.root} begin with {prefix!r}: "
-                             f"`python -m tarm list --store {self.root}` names all that are there")
+                             f"`python -m tarm list --store {shlex.quote(str(self.root))}` names all that are there")
         return found[0]
 
     def model(self, record):
@@ -204,7 +205,7 @@ class Store:
         except (SafetensorError, OSError, RuntimeError) as error:
             raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): committed records come "
                              f"without weights; in a store of your own, remove the run with `python -m tarm rm "
-                             f"{record['run']} --store {self.root}` and train it again") from error
+                             f"{record['run']} --store {shlex.quote(str(self.root))}` and train it again") from error
         return model.eval()
 
     def take(self, other, record, weights=True):

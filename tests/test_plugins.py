@@ -140,6 +140,11 @@ def test_a_file_that_fails_leaves_nothing_registered(folder, monkeypatch):
         with pytest.raises(ValueError, match=f"NameError: name '{end}'"):
             load_plugins()
     assert before == (set(TASKS), {name: set(tasks) for name, tasks in PROFILES.items()})
+    path.write_text(task, encoding="utf-8")
+    load_plugins()
+    new, = set(TASKS) - before[0]
+    for registry in TASKS, *PROFILES.values():
+        registry.pop(new)
 
 
 def test_a_rung_that_miscounts_its_passes_is_refused():

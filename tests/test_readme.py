@@ -271,29 +271,29 @@ def test_what_is_said_of_pointers_is_counted_from_the_records(committed):
     """The five judged seeds, with 12 passes and with three."""
     whole, all_of_it = [gain.WHOLE, gain.NESTED], f"{gain.CURED}, window all"
     (seeds, runs), (fewer, few) = (gain.complete(committed, "pointers", tuning.POINTED, budget=budget) for budget in ([12], [3, 4]))
-    assert seeds == fewer == [1, 2, 3, 4, 5] and "on a task of following pointers it learns with each of five seeds" in TEXT.lower()
+    assert seeds == fewer == [1, 2, 3, 4, 5] and "with its whole gradient, it learns with each of five seeds" in TEXT
     both = gain.at_the_end(gain.trajectories(committed, runs | few))
     both["passes"] = both["passes"].replace(4, 3)
     ends, least = both[both["passes"] == 12], both[both["passes"] == 3]
-    assert "get 99 % of the characters with each seed. Rung 7" in TEXT and ends[ends["model"].isin([*whole, all_of_it])]["accuracy"].min() >= LEARNED
+    assert "get 99 % of the characters with each seed (runs end" in TEXT and ends[ends["model"].isin([*whole, all_of_it])]["accuracy"].min() >= LEARNED
     judged = gain.contrasts(ends, dict.fromkeys(set(ends["model"]), 12), gain_predictions.POINTERS_CONTRASTS)
     stepwise, stands = judged.loc[1], judged.drop(1)
     assert "Iterative Step" in stepwise["contrast"] and (stands["ahead"] == 5).all() and (stands["corrected"] < 0.05).all() and stepwise["corrected"] > 0.05
     assert f"with each seed, by {stands['mean'].min():.0f} to {stands['mean'].max():.0f} points (the intervals from {stands['low'].min():.0f} to {stands['high'].max():.0f})" in TEXT
     three = stands[stands["contrast"].str.contains("− (?:Dense|UT|Dual UT) ")]["mean"]
     gap = f"{stepwise['mean']:.1f} ({stepwise['low']:.1f} to {stepwise['high']:.1f})"
-    assert f"of Dense, UT and Dual UT by {three.min():.0f} to {three.max():.0f} points, of Iterative Step by {gap}" in TEXT and len(three) == 3
+    assert f"of Dense, UT and Dual UT by {three.min():.0f} to {three.max():.0f} points, and not apart from Iterative Step ({gap.replace(' (', ' ahead, ')}" in TEXT and len(three) == 3
     cell = 100 * ends[ends["model"] == "Iterative Step"]["accuracy"]
     assert f"Iterative Step, which gets {cell.min():.0f} to {cell.max():.0f} %, by {gap}" in TEXT
     shallow = 100 * least.groupby("model")["accuracy"].agg(["min", "max"])
     assert f"rungs 6 and 7 get {shallow.loc[whole, 'min'].min():.1f} % and more with each seed as well" in TEXT
-    assert f"where no flat model gets more than {shallow.loc[list(gain.FLAT), 'max'].max():.0f}." in TEXT
+    assert f"where no flat model gets more than {shallow.loc[list(gain.FLAT), 'max'].max():.1f} (looked up" in TEXT
     spent = both[both["model"].isin(whole)].groupby(["passes", "model"])[["step", "training FLOP"]].median()
     times = (spent.loc[3] / spent.loc[12]).round(2)
     assert "in 1.7 times the training steps and 0.43 of the compute" in TEXT and times["step"].round(1).eq(1.7).all() and times["training FLOP"].between(0.42, 0.43).all()
-    for model, words in ("Iterative Step", "Iterative Step gains {:.0f} points by 12 in place of three ({:.0f} to {:.0f})"), ("Dense", "Dense {:.0f} ({:.0f} to {:.0f})"):
+    for model, words in ("Iterative Step", "Iterative Step {:.0f} ({:.0f} to {:.0f}), which does not stand"), ("Dense", "Dense gains {:.1f} points by 12 in place of three ({:.1f} to {:.1f};"), ("UT", "UT two at most ({1:.0f} to {2:.0f})"):
         points = (100 * gain.paired(both, (model, 12), (model, 3))).tolist()
-        assert words.format(sum(points) / 5, *interval(points)) in TEXT and min(points) > 0
+        assert words.format(sum(points) / 5, *interval(points)) in TEXT and (model == "UT" or min(points) > 0)
     for model in "UT", "Dual UT", "Iterative":
         low, high = interval((100 * gain.paired(both, (model, 12), (model, 3))).tolist())
         assert low < 0 < high
@@ -306,6 +306,7 @@ def test_who_leads_on_sums_is_counted_from_the_records(committed):
     mean = {model: round(100 * ends[(ends["model"] == own[model]) & (ends["passes"] == passes)]["accuracy"].mean()) for model, passes in tuning.DEPTH.items()}
     behind = {model: (100 * gain.paired(ends, ("UT", tuning.DEPTH["UT"]), (own[model], passes))).tolist() for model, passes in tuning.DEPTH.items() if model != "UT"}
     assert "UT with six passes and Iterative with three have 93 %" in TEXT and mean["UT"] == mean["Iterative"] == 93 and (tuning.DEPTH["UT"], tuning.DEPTH["Iterative"]) == (6, 3)
+    assert "(Dense has 95 with three, looked up)" in TEXT and round(100 * ends[(ends["model"] == "Dense") & (ends["passes"] == 3)]["accuracy"].mean()) == 95
     near, far = ["Dense", "Dual UT", "Iterative Step"], ["Dual Nested UT", "AR-TRM", gain.WHOLE]
     spans = {model: interval(points) for model, points in behind.items()}
     assert "Iterative Step, with 83, are not apart from UT (-10 to 29 points behind it)" in TEXT and {mean[model] for model in near} == {83}

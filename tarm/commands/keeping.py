@@ -69,7 +69,11 @@ def command_merge(arguments):
     print(f"{taken} records taken from {other.root} into {store.root}{also}, {len(refused)} refused")
     if kept:
         print(f"there with other losses, as another machine has them, and left as they are: {kept}")
-    complain([*damaged, *refused])
+    named = dict.fromkeys(map(str, refused))
+    others = [error for error in damaged if str(error) not in named]
+    if refused:
+        raise ValueError("; ".join([*named, *map(str, others)]))
+    complain(others)
 
 
 def confirmed(question):
