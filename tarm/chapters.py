@@ -1,6 +1,7 @@
 """What several chapters use: the source of a change, a model trained on the spot, claims, the table of names."""
 
 import inspect
+import itertools
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,14 @@ from torch import Tensor
 
 from . import instruments, slides
 from .architecture import Architecture
-from .evaluation import character_accuracy
-from .gallery import at_the_end, select
+from .evaluation import character_accuracy, latest_accuracy
 from .ladder import LADDER
 from .placement import compute_placement
 from .profiles import TINY
-from .runs import Schedule, run_from
-from .store import COMMITTED, PROJECT, Store
+from .runs import Schedule
+from .store import COMMITTED, PROJECT, Store, scores
 from .streams import stream
-from .studies import place
-from .table import read
+from .studies import jobs
 from .tasks import IGNORE, TASKS, decode
 from .training import train
 
@@ -127,22 +126,29 @@ def claim(sentence, holds, asserted=True):
     assert holds or not asserted, f"not so: {sentence}"
 
 
+def of_the_main_study(rung, task):
+    """The committed records of one rung on one task in the main study at the cpu profile, by seed from 0 on."""
+    store, found = Store(COMMITTED), []
+    for seed in itertools.count():
+        run, = (job.run for job in jobs("cpu", "main", (seed,)) if (job.run.rung, job.run.task) == (rung, task))
+        if not store.has(run):
+            return found
+        found.append(store.load(run.hash))
+
+
 def committed(rung, task):
-    """The committed records' last character accuracies, at the cpu profile, of one rung on one task, in [0, 1], a Series by seed without
-    those that diverged.
+    """The committed records' last character accuracies in the main study at the cpu profile, of one rung on one task, in [0, 1], a
+    Series by seed without those that diverged.
 
     Greedy and on unseen problems.
     """
-    rows = select(read(COMMITTED), "cpu", rung=rung, task=task, metric="character")
-    return at_the_end(rows).set_index("seed")["value"].sort_index().dropna()
+    found = [record for record in of_the_main_study(rung, task) if not record["diverged_at"]]
+    return pd.Series({record["configuration"]["seed"]: latest_accuracy(scores(record), record["configuration"]["length"]) for record in found}, name="value").rename_axis("seed")
 
 
 def ledgers(rung, task):
     """The committed records' ledgers (see `tarm.ledger`) of one rung on one task in the main study at the cpu profile, a table."""
-    found = [record["ledger"] for record in Store(COMMITTED).records()
-             if (record["configuration"]["rung"], record["configuration"]["task"]) == (rung, task)
-             and place(run_from(record["configuration"])) == ("cpu", "main")]
-    return pd.DataFrame(found)
+    return pd.DataFrame([record["ledger"] for record in of_the_main_study(rung, task)])
 
 
 def traced(*rungs, budget=12):
