@@ -114,7 +114,8 @@ def parser():
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
     sub.add_argument("--replace", action="store_true", help="put yours in the place of records that are committed with other losses")
     sub = command("check-records", "take the first training steps of recorded runs again, and "
-                  "compare the losses; on the CPU and in figures/data unless said otherwise", "check-records 3c99494164ee", device="cpu", store="figures/data")
+                  "compare the losses; on the CPU and in figures/data unless said otherwise", "check-records 3c99494164ee",
+                  device="cpu", store="figures/data")
     sub.add_argument("run", nargs="*", help="hashes, or their beginnings (default: the cheapest record of each study and precision)")
     sub.add_argument("--steps", type=int, default=checking.STEPS, help=f"training steps of each (default: {checking.STEPS})")
     command("verdict", "compare the committed records with the paper's numbers: figures/verdict.md "

@@ -139,7 +139,8 @@ class Architecture:
         if self.supervision == "steps-optimised" and (not binary or self.window == "all" or self.readout == "mean"):
             raise ValueError("supervision=steps-optimised is for rung 7 with window=cycle or step and its published readout: "
                              "no gradient crosses from one step to the next")
-        if self.reads_every_step and any(not own.__module__.startswith(f"{__package__}.ladder.") for own in (model.core, model.reading)):
+        own = (model.core, getattr(model, "reading", model.core))
+        if self.reads_every_step and any(not each.__module__.startswith(f"{__package__}.ladder.") for each in own):
             raise ValueError(f"{self.rung} has a core or a reading of its own, in whose place supervision, readout=mean and "
                              f"halting_head=trained would put another: leave them as published, or let the rung inherit both")
 

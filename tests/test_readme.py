@@ -307,6 +307,10 @@ def test_who_leads_on_sums_is_counted_from_the_records(committed):
     behind = {model: (100 * gain.paired(ends, ("UT", tuning.DEPTH["UT"]), (own[model], passes))).tolist() for model, passes in tuning.DEPTH.items() if model != "UT"}
     assert "UT with six passes and Iterative with three have 93 %" in TEXT and mean["UT"] == mean["Iterative"] == 93 and (tuning.DEPTH["UT"], tuning.DEPTH["Iterative"]) == (6, 3)
     assert "(Dense has 95 with three, looked up)" in TEXT and round(100 * ends[(ends["model"] == "Dense") & (ends["passes"] == 3)]["accuracy"].mean()) == 95
+    fresh = gain.at_the_end(gain.trajectories(committed, {job.run.hash for study in ("tuned", "confirm") for job in jobs("cpu", study, tuning.CONFIRMED)}))
+    points = (100 * gain.paired(fresh, ("UT", 6), (gain.WHOLE, 12))).tolist()
+    low, high = interval(points)
+    assert f"was {sum(points) / 5:.0f} behind, {low:.0f} to {high:.0f})" in TEXT and len(points) == 5
     near, far = ["Dense", "Dual UT", "Iterative Step"], ["Dual Nested UT", "AR-TRM", gain.WHOLE]
     spans = {model: interval(points) for model, points in behind.items()}
     assert "Iterative Step, with 83, are not apart from UT (-10 to 29 points behind it)" in TEXT and {mean[model] for model in near} == {83}

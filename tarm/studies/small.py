@@ -97,7 +97,8 @@ def widths(profile, seed):
 def at_depths(*more):
     """Every rung with 3, 6, 12 and 24 passes, and rung 7 under three windows and two norms; with 12 and 24 passes `more` models."""
     flat = rungs("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut")
-    shallow = [rung | {"outer": 1} for rung in (SIX, TRM, CURED)]  # N = H = 1: no pass is cut, whatever the window, but only `all` trains y_init and z_init
+    # N = H = 1: no pass is cut, whatever the window, but only `all` trains y_init and z_init
+    shallow = [rung | {"outer": 1} for rung in (SIX, TRM, CURED)]
     whole = [cure | {"window": window} for cure in (TRM, CURED) for window in ("cycle", "step", "all")]
     by_budget = {3: [*(rung for rung in flat if rung["rung"] not in ("dual_ut", "dual_nested_ut")),
                      {"rung": "dual_ut", "budget": 4}, *shallow],

@@ -160,4 +160,5 @@ def pointers(profile, seed):
     other numbers of passes than it was trained with."""
     return at_other_depths(listed_pointers([
         fields | depth | {"learning_rate": POINTERS_RATE[model]} for model, fields in POINTERS.items() for depth in depths(fields)
-        if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)], seed), (2, 4, 6, 8, 12, 18, 24))  # cured AR-TRM but for its rate and first states
+        if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)  # cured AR-TRM but for its rate and its first states
+    ], seed), (2, 4, 6, 8, 12, 18, 24))
