@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from .block import DROPOUT_STREAMS, NORMS
 from .budget import PUBLISHED_BUDGET, passes_per_step, steps_for
@@ -168,7 +169,7 @@ class Architecture:
 
     def count_parameters(self):
         """How many parameters the model has, counted on one that takes no memory."""
-        with torch.device("meta"):
+        with torch.device("meta"), Uninitialised():
             return sum(p.numel() for p in self.model(self).parameters())
 
     def build(self, seed=0):
@@ -182,6 +183,15 @@ class Architecture:
         model = LADDER[self.rung].model
         published = all(getattr(self, field) == values[0] for field, values in FIELDS.items())
         return model if published else type(model.__name__, (Variation, model), {})
+
+
+class Uninitialised(TorchFunctionMode):
+    """Parameters are not initialised: there is nothing to fill on the meta device, and PyTorch would import its compiler to do it."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        fills = getattr(function, "__module__", None) == "torch.nn.init"  # it hands its tensor on by name
+        return kwargs["tensor"] if fills else function(*args, **kwargs)
 
 
 @cache

@@ -164,13 +164,14 @@ def paired(ends, one, other):
 
 
 def contrasts(ends, depth, pairs):
-    """Pairs of models, each with its number of passes of `depth`, seed by seed. One row each: contrast (in words), ahead (with how
+    """Pairs of models, each with its number of passes of `depth`, or of cells, (model, passes), seed by seed. One row each: contrast (in words), ahead (with how
     many seeds the first is), seeds, and in points the mean, low and high (95 % Student-t interval, for this pair alone); p
     (two-sided, of a mean of 0) and corrected, Holm's of all pairs."""
     rows = []
-    for one, other in pairs:
-        points = (100 * paired(ends, (one, depth[one]), (other, depth[other]))).tolist()
-        rows.append((f"{one} ({depth[one]}) − {other} ({depth[other]})", sum(point > 0 for point in points), len(points),
+    for pair in pairs:
+        one, other = (each if isinstance(each, tuple) else (each, depth[each]) for each in pair)
+        points = (100 * paired(ends, one, other)).tolist()
+        rows.append((f"{one[0]} ({one[1]}) − {other[0]} ({other[1]})", sum(point > 0 for point in points), len(points),
                      sum(points) / len(points), *interval(points), t_test(points)))
     table = pd.DataFrame(rows, columns=["contrast", "ahead", "seeds", "mean", "low", "high", "p"])
     return table.assign(corrected=holm(table["p"].tolist()))

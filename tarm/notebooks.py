@@ -28,18 +28,24 @@ def numbered(folder=NOTEBOOKS):
     return found
 
 
-def fingerprint(notebook, parameters, files):
-    """A hash of what a notebook's result depends on: its source, its parameters, these files."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    digest = hashlib.sha256(json.dumps([[cell.cell_type, cell.source] for cell in cells]).encode())
-    digest.update(json.dumps(parameters, sort_keys=True).encode())
+def contents(files):
+    """A hash of what these files hold."""
+    digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def run_notebook(notebook, parameters, folder, files=()):
-    """Run one notebook into `folder`, unless what is there came from the same inputs; -> was it run?
+def fingerprint(notebook, parameters, files):
+    """A hash of what a notebook's result depends on: its source, its parameters, the `contents` of files."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    inputs = [[[cell.cell_type, cell.source] for cell in cells], parameters, files]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def run_notebook(notebook, parameters, folder, files=""):
+    """Run one notebook into `folder`, unless what is there came from the same source, parameters and files, whose `contents`
+    are given; -> was it run?
 
     Raises ValueError for a parameter that the notebook does not have. A notebook that fails
     leaves its partial copy as NAME.failed.ipynb and raises RuntimeError with the cell's error.
@@ -94,9 +100,9 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
     if unknown := set(parameters or {}) - set().union(*known.values()):
         raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
                          f"there are {', '.join(sorted(set().union(*known.values())))}")
-    files = [*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"), *(path for file in plugin_files() for path in {file, *file.parent.glob("*.py")}),
-             *(path for folder in (root, COMMITTED) for path in folder.glob("records/*.json")),
-             *NOTEBOOKS.glob("*/records/*.json")]  # of the models that are committed with the notebooks
+    files = contents([*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"), *(path for file in plugin_files() for path in {file, *file.parent.glob("*.py")}),
+                      *(path for folder in (root, COMMITTED) for path in folder.glob("records/*.json")),
+                      *NOTEBOOKS.glob("*/records/*.json")])  # of the models that are committed with the notebooks
     with ProcessPoolExecutor(min(workers or cores(), len(every)), multiprocessing.get_context("spawn")) as pool:
         running = [pool.submit(run_notebook, path, {name: value for name, value in given.items() if name in known[path]},
                                root / "notebooks" / profile, files) for path in every]

@@ -215,17 +215,14 @@ class Store:
                 with written_whole(path(self, record["run"])) as part:
                     shutil.copyfile(source, part)
 
-    def same_training(self, other, run_hash):
-        """Do both stores have the record of this run, with the same losses?"""
-        return self.record_path(run_hash).exists() and self.load(run_hash)["losses"] == other.load(run_hash)["losses"]
-
-    def complete(self, other, run_hash, weights=True):
-        """Take what a run that is here lacks and the other store has of the same training, evaluations with other numbers of
-        steps and, where they are wanted, its weights; -> was there anything?"""
-        if not self.same_training(other, run_hash):
-            return False
-        ours, theirs = self.load(run_hash), other.load(run_hash)
-        source, path = other.weights_path(run_hash), self.weights_path(run_hash)
+    def complete(self, other, theirs, weights=True):
+        """Take what a run that is here lacks and the other store's record of the same training has, evaluations with other
+        numbers of steps and, where they are wanted, its weights; -> was there anything? None where the losses differ: that is
+        another training."""
+        ours = self.load(theirs["run"])
+        if ours["losses"] != theirs["losses"]:
+            return None
+        source, path = (store.weights_path(theirs["run"]) for store in (other, self))
         lacks_weights = weights and source.exists() and not path.exists()
         if lacks_weights:
             with written_whole(path) as part:

@@ -23,14 +23,22 @@ def variant(run):
     return " ".join(f"{k}={v}" for k, v in run.changes.items() if k not in own) or "published"
 
 
-def rows(record):
+def rows(record, abridged=False):
     """The rows of one record, as tuples in the order of COLUMNS; of a run that diverged those of its last evaluation, which
-    never was, at the training length and without values: what it scored before is in its record."""
+    never was, at the training length and without values: what it scored before is in its record.
+
+    abridged: as committed, without `position k` of evaluations before the last, more than half of all (the counts are in its
+    record).
+    """
     run = run_from(record["configuration"])
     head = (*place(run), run.hash, run.rung, run.task, run.seed, variant(run), run.width, run.budget, run.length,
             run.training_steps)
-    for score in lost(record, run) if record.get("diverged_at") else scores(record):
+    found = lost(record, run) if record.get("diverged_at") else scores(record)
+    last = max((score.step for score in found), default=0)
+    for score in found:
         for metric, (value, count) in metrics(score).items():
+            if abridged and score.step < last and metric.startswith("position "):
+                continue
             value = math.nan if record.get("diverged_at") else round(value, 6)
             yield (*head, score.step, score.length, score.problems, score.decoding, metric, value, count)
 
@@ -42,16 +50,9 @@ def lost(record, run):
             for problems in PROBLEMS for decoding in DECODINGS]
 
 
-def tidy(records):
-    """All records as one DataFrame."""
-    return pd.DataFrame([row for record in records for row in rows(record)], columns=COLUMNS)
-
-
-def abridged(table):
-    """The rows that are committed: of each run's last evaluation all, of its earlier ones all but `position k`, more than half of
-    them (the counts are in its record)."""
-    last = table.groupby("run")["step"].transform("max")
-    return table[(table["step"] == last) | ~table["metric"].str.startswith("position ")]
+def tidy(records, abridged=False):
+    """All records' `rows` as one DataFrame."""
+    return pd.DataFrame([row for record in records for row in rows(record, abridged)], columns=COLUMNS)
 
 
 def write(table, path):

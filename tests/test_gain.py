@@ -177,7 +177,10 @@ def test_contrasts_are_in_points_each_model_at_its_own_depth():
     half = 2.776 * ((0 + 100 + 400 + 900 + 3600) / 4) ** 0.5 / 5**0.5
     assert (row.mean, row.low, row.high) == pytest.approx((10, 10 - half, 10 + half), abs=0.05)
     assert row.p == row.corrected > 0.05
-    twice = gain.contrasts(pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"]), {"Dense": 3, "UT": 12}, [("Dense", "UT"), ("UT", "Dense")])
+    ends = pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"])
+    named, = gain.contrasts(ends, None, [(("Dense", 3), ("UT", 12))]).itertuples()
+    assert named == row
+    twice = gain.contrasts(ends, {"Dense": 3, "UT": 12}, [("Dense", "UT"), ("UT", "Dense")])
     assert twice["ahead"].tolist() == [4, 1] and twice["corrected"].tolist() == pytest.approx([min(1, 2 * row.p)] * 2)
 
 

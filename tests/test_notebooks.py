@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from tarm import notebooks
-from tarm.notebooks import NOTEBOOKS, run_notebook
+from tarm.notebooks import NOTEBOOKS, contents, run_notebook
 from tarm.store import Store
 
 CHAPTERS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
@@ -133,11 +133,11 @@ def test_a_notebook_is_run_once_per_change(notebook, tmp_path):
     """Of its parameters, its source, or a file that it depends on; and leaves its own source alone."""
     out, data, source = tmp_path / "out", tmp_path / "data.csv", notebook.read_bytes()
     data.write_text("1")
-    assert run_notebook(notebook, {"n": 3}, out, [data]) and printed(out / notebook.name) == "4\n"
-    assert not run_notebook(notebook, {"n": 3}, out, [data])
-    assert run_notebook(notebook, {"n": 4}, out, [data]) and printed(out / notebook.name) == "3\n"
+    assert run_notebook(notebook, {"n": 3}, out, contents([data])) and printed(out / notebook.name) == "4\n"
+    assert not run_notebook(notebook, {"n": 3}, out, contents([data]))
+    assert run_notebook(notebook, {"n": 4}, out, contents([data])) and printed(out / notebook.name) == "3\n"
     data.write_text("2")
-    assert run_notebook(notebook, {"n": 4}, out, [data])
+    assert run_notebook(notebook, {"n": 4}, out, contents([data]))
     assert [path.name for path in out.iterdir()] == [notebook.name]
     assert notebook.read_bytes() == source
 

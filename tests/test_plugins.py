@@ -305,7 +305,8 @@ def test_plugins_records_and_models_are_part_of_what_a_notebook_depends_on(tmp_p
     assert plugin_files() == files
     seen = []
     monkeypatch.setattr(notebooks, "ProcessPoolExecutor", lambda *_: seen.append("started") or ThreadPoolExecutor(1))
-    monkeypatch.setattr(notebooks, "run_notebook", lambda path, parameters, folder, files: seen.extend(files))
+    monkeypatch.setattr(notebooks, "contents", seen.extend)
+    monkeypatch.setattr(notebooks, "run_notebook", lambda *_: None)
     list(notebooks.run_all("smoke", "cpu", Store(tmp_path), ["00"]))
     paths = set(map(str, seen))
     assert {str(beside), *map(str, files)} < paths and all(Path(path).is_file() for path in paths - {"started", *map(str, files)})

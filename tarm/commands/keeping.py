@@ -55,13 +55,14 @@ def command_merge(arguments):
     taken, completed, kept, refused = 0, 0, 0, []
     for path in sorted((other.root / "records").glob("*.json")):
         try:
+            record = other.load(path.stem)
             if not store.record_path(path.stem).exists():
-                store.take(other, other.load(path.stem))
+                store.take(other, record)
                 taken += 1
-            elif store.same_training(other, path.stem):
-                completed += store.complete(other, path.stem)
             else:
-                kept += 1
+                found = store.complete(other, record)
+                kept += found is None
+                completed += bool(found)
         except ValueError as error:
             refused.append(error)
     damaged = table.refresh(store)
@@ -109,20 +110,21 @@ def command_export(arguments):
                          f"`python -m tarm sweep --profile {arguments.profile}` makes them")
     kept_there = 0
     for record in taken:
-        if committed.same_training(store, record["run"]):
-            committed.complete(store, record["run"], weights=False)
-        elif committed.record_path(record["run"]).exists() and not arguments.replace:
+        there = committed.record_path(record["run"]).exists()
+        if there and committed.complete(store, record, weights=False) is not None:
+            continue
+        if there and not arguments.replace:
             kept_there += 1
         else:
             committed.take(store, record, weights=False)
-    whole = table.tidy(committed.records())
-    kept = table.abridged(whole)
-    table.write(kept, COMMITTED / "results.csv.gz")
-    verdict.write(committed.records(), COMMITTED.parent.parent)
+    records = committed.records()
+    results = table.tidy(records, abridged=True)
+    table.write(results, COMMITTED / "results.csv.gz")
+    verdict.write(records, COMMITTED.parent.parent)
     if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
         for stem, draw in gallery.FIGURES.items():
             try:
-                rows, _, figure = draw(whole, "cpu")
+                rows, _, figure = draw(results, "cpu")
             except ValueError as error:  # not all of it has been run
                 print(f"{stem} is not drawn: {error}")
             else:
@@ -131,8 +133,8 @@ def command_export(arguments):
             for path in (store.root / "figures" / "cpu").rglob(f"{stem}.*"):
                 shutil.copyfile(path, COMMITTED.parent / path.relative_to(store.root / "figures" / "cpu"))
     if arguments.profile == "paper":
-        drawn = [stem for stem, _ in paper.draw(committed.records(), COMMITTED.parent / "paper", empty=False)]
+        drawn = [stem for stem, _ in paper.draw(records, COMMITTED.parent / "paper", empty=False)]
         print(f"drawn in figures/paper: {', '.join(drawn) or 'nothing, since no cell of its figures has been run'}")
     if kept_there:
         print(f"committed with other losses, as another machine has them, and left as they are: {kept_there} (--replace puts yours in their place)")
-    print(f"{len(taken)} records of profile {arguments.profile}, {len(kept)} rows in all: {COMMITTED}")
+    print(f"{len(taken)} records of profile {arguments.profile}, {len(results)} rows in all: {COMMITTED}")
