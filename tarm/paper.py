@@ -10,9 +10,10 @@ import pandas as pd
 from . import gain, gallery, paper_figures, table
 from .cells import arithmetic, cell, cells
 from .evaluation import Score, metrics
+from .runs import run_from
 from .statistics import over_seeds
 from .store import COMMITTED, Store
-from .studies import STUDIES
+from .studies import STUDIES, place
 from .tasks import TASKS, quarters
 from .verdict import compare
 
@@ -24,6 +25,11 @@ def gather(store=None):
     """The committed records and, where a store is given, its own, which come first; a list."""
     found = {record["run"]: record for one in (Store(COMMITTED), store) if one for record in one.records()}
     return list(found.values())
+
+
+def at_published_size(records):
+    """Those of the runs of a study at published size, a list."""
+    return [record for record in records if place(run_from(record["configuration"]))[0] == "paper"]
 
 
 def progress(records):
