@@ -15,12 +15,15 @@ class Iterative(LanguageModel):
     """
 
     def start(self, x):
+        """The state before the first step, from x (B, T, C): a stream of that shape, or a tuple of several."""
         return x
 
     def step(self, f, h, x, n):
+        """The state after step n, counted from 0; f(h, stream) is a block pass, which takes a stream's name where there are several."""
         return f(h)
 
     def read(self, h):
+        """What of a state is read, (B, T, C)."""
         return h
 
     def core(self, x, f, steps, halting, generator, past):

@@ -24,6 +24,7 @@ class Universal(IterativeStep):
         self.add_module(self.halting_head, nn.Linear(architecture.width, 1))
 
     def reading(self, x):
+        """What takes in the state behind each step and tells what is read: see `tarm.halting`."""
         return ACT.begin(x)
 
     def vote(self, read):
