@@ -15,6 +15,7 @@ from .tasks import TASKS
 
 COLUMNS = ["profile", "study", "run", "rung", "task", "seed", "variant", "width", "budget", "training_length",
            "training_steps", "step", "length", "problems", "decoding", "metric", "value", "count"]
+EARLIER = ("character", "sequence", "first", "last")
 
 
 def variant(run):
@@ -27,8 +28,7 @@ def rows(record, abridged=False):
     """The rows of one record, as tuples in the order of COLUMNS; of a run that diverged those of its last evaluation, which
     never was, at the training length and without values: what it scored before is in its record.
 
-    abridged: as committed, without `position k` of evaluations before the last, more than half of all (the counts are in its
-    record).
+    abridged: as committed, of evaluations before the last only the metrics EARLIER (the counts of all positions are in its record).
     """
     run = run_from(record["configuration"])
     head = (*place(run), run.hash, run.rung, run.task, run.seed, variant(run), run.width, run.budget, run.length,
@@ -37,7 +37,7 @@ def rows(record, abridged=False):
     last = max((score.step for score in found), default=0)
     for score in found:
         for metric, (value, count) in metrics(score).items():
-            if abridged and score.step < last and metric.startswith("position "):
+            if abridged and score.step < last and metric not in EARLIER:
                 continue
             value = math.nan if record.get("diverged_at") else round(value, 6)
             yield (*head, score.step, score.length, score.problems, score.decoding, metric, value, count)
