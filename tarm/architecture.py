@@ -190,8 +190,9 @@ class Uninitialised(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        fills = getattr(function, "__module__", None) == "torch.nn.init"  # it hands its tensor on by name
-        return kwargs["tensor"] if fills else function(*args, **kwargs)
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
 
 
 @cache

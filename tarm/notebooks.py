@@ -36,16 +36,16 @@ def contents(files):
     return digest.hexdigest()
 
 
-def fingerprint(notebook, parameters, files):
-    """A hash of what a notebook's result depends on: its source, its parameters, the `contents` of files."""
+def fingerprint(notebook, parameters, inputs):
+    """A hash of what a notebook's result depends on: its source, its parameters, other inputs (the `contents` of files)."""
     cells = nbformat.read(notebook, as_version=4).cells
-    inputs = [[[cell.cell_type, cell.source] for cell in cells], parameters, files]
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    whole = [[[cell.cell_type, cell.source] for cell in cells], parameters, inputs]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
-def run_notebook(notebook, parameters, folder, files=""):
-    """Run one notebook into `folder`, unless what is there came from the same source, parameters and files, whose `contents`
-    are given; -> was it run?
+def run_notebook(notebook, parameters, folder, inputs=""):
+    """Run one notebook into `folder`, unless what is there came from the same source, parameters and inputs, the `contents` of
+    files; -> was it run?
 
     Raises ValueError for a parameter that the notebook does not have. A notebook that fails
     leaves its partial copy as NAME.failed.ipynb and raises RuntimeError with the cell's error.
@@ -58,7 +58,7 @@ def run_notebook(notebook, parameters, folder, files=""):
         return sorted(path.name for path in Path(parameters.get("figures") or folder).glob("*.*g"))
 
     output, part = folder / notebook.name, folder / f"{notebook.stem}.failed.ipynb"
-    current = fingerprint(notebook, parameters, files)
+    current = fingerprint(notebook, parameters, inputs)
     if output.exists():
         made = nbformat.read(output, as_version=4).metadata.get("tarm", {})
         if made.get("inputs") == current and set(made["figures"]) <= set(drawn()):
@@ -100,12 +100,12 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
     if unknown := set(parameters or {}) - set().union(*known.values()):
         raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
                          f"there are {', '.join(sorted(set().union(*known.values())))}")
-    files = contents([*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"), *(path for file in plugin_files() for path in {file, *file.parent.glob("*.py")}),
-                      *(path for folder in (root, COMMITTED) for path in folder.glob("records/*.json")),
-                      *NOTEBOOKS.glob("*/records/*.json")])  # of the models that are committed with the notebooks
+    inputs = contents([*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"), *(path for file in plugin_files() for path in {file, *file.parent.glob("*.py")}),
+                       *(path for folder in (root, COMMITTED) for path in folder.glob("records/*.json")),
+                       *NOTEBOOKS.glob("*/records/*.json")])  # of the models that are committed with the notebooks
     with ProcessPoolExecutor(min(workers or cores(), len(every)), multiprocessing.get_context("spawn")) as pool:
         running = [pool.submit(run_notebook, path, {name: value for name, value in given.items() if name in known[path]},
-                               root / "notebooks" / profile, files) for path in every]
+                               root / "notebooks" / profile, inputs) for path in every]
         try:
             for path, future in zip(every, running):
                 yield path, future.result()

@@ -172,16 +172,21 @@ def test_cells_are_compared_seed_by_seed():
 def test_contrasts_are_in_points_each_model_at_its_own_depth():
     """Ahead by 10, 20, 30, 40 and -50 points: 10 in the mean, the deviation 10 sqrt(10 * 1.25), t = 2.776 with four degrees of freedom."""
     cells = [("Dense", 3, seed, end) for seed, end in enumerate((0.6, 0.7, 0.8, 0.9, 0.0))] + [("UT", 12, seed, 0.5) for seed in range(5)]
-    row, = gain.contrasts(pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"]), {"Dense": 3, "UT": 12}, [("Dense", "UT")]).itertuples()
+    row, = gain.contrasts(pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"]), [("Dense", "UT")], {"Dense": 3, "UT": 12}).itertuples()
     assert (row.contrast, row.ahead, row.seeds) == ("Dense (3) − UT (12)", 4, 5)
     half = 2.776 * ((0 + 100 + 400 + 900 + 3600) / 4) ** 0.5 / 5**0.5
     assert (row.mean, row.low, row.high) == pytest.approx((10, 10 - half, 10 + half), abs=0.05)
     assert row.p == row.corrected > 0.05
     ends = pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"])
-    named, = gain.contrasts(ends, None, [(("Dense", 3), ("UT", 12))]).itertuples()
+    named, = gain.contrasts(ends, [(("Dense", 3), ("UT", 12))]).itertuples()
     assert named == row
-    twice = gain.contrasts(ends, {"Dense": 3, "UT": 12}, [("Dense", "UT"), ("UT", "Dense")])
+    twice = gain.contrasts(ends, [("Dense", "UT"), ("UT", "Dense")], {"Dense": 3, "UT": 12})
     assert twice["ahead"].tolist() == [4, 1] and twice["corrected"].tolist() == pytest.approx([min(1, 2 * row.p)] * 2)
+
+
+def test_the_cells_of_the_named_comparisons_of_depth_are_those_of_the_study():
+    cells = {(gain.label(job.run), job.run.budget) for job in jobs("cpu", "depth_small")}
+    assert {cell for pair in gain_predictions.DEPTH_CONTRASTS for cell in pair} <= cells
 
 
 def test_a_study_is_complete_with_the_seeds_of_which_every_run_is_recorded():

@@ -1,6 +1,8 @@
 """Parameters: how many, and where they start."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -21,6 +23,13 @@ def test_number_of_parameters_is_the_published_one(rung):
     assert published.count_parameters() == PUBLISHED_SIZES[rung]
     built = build(rung, **SMALL)
     assert built.architecture.count_parameters() == sum(p.numel() for p in built.parameters())
+
+
+def test_counting_does_not_import_the_compiler():
+    """PyTorch's, whose import takes longer than all else that `tarm ladder` does."""
+    code = "import sys, tarm; print(*(tarm.Architecture(rung=rung).count_parameters() for rung in tarm.LADDER), 'torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [*map(str, PUBLISHED_SIZES.values()), "False"]
 
 
 def assert_normal(tensor, std):

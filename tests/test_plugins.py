@@ -305,9 +305,11 @@ def test_plugins_records_and_models_are_part_of_what_a_notebook_depends_on(tmp_p
     assert plugin_files() == files
     seen = []
     monkeypatch.setattr(notebooks, "ProcessPoolExecutor", lambda *_: seen.append("started") or ThreadPoolExecutor(1))
-    monkeypatch.setattr(notebooks, "contents", seen.extend)
-    monkeypatch.setattr(notebooks, "run_notebook", lambda *_: None)
+    monkeypatch.setattr(notebooks, "contents", lambda files: seen.extend(files) or "their hash")
+    given = []
+    monkeypatch.setattr(notebooks, "run_notebook", lambda path, parameters, folder, inputs: given.append(inputs))
     list(notebooks.run_all("smoke", "cpu", Store(tmp_path), ["00"]))
+    assert given == ["their hash"]
     paths = set(map(str, seen))
     assert {str(beside), *map(str, files)} < paths and all(Path(path).is_file() for path in paths - {"started", *map(str, files)})
     for part in "figures/data/records/", "notebooks/adder/records/", "notebooks/halter/records/", "tarm/ladder/":
