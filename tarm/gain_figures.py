@@ -6,7 +6,7 @@ import textwrap
 
 import matplotlib
 
-from .drawing import CHANCE, new, percent, stop_axis, styled
+from .drawing import CHANCE, new, percent, styled
 from .gain import FORMS
 from .ladder import LADDER
 
@@ -30,36 +30,9 @@ def passes_axis(ax, ticks):
 
 
 @styled
-def by_passes(ends, panels, chance, note=""):
-    """What is right in the end over the number of passes, a line per model and seed: a mean would describe no run where they
-    either break through or don't.
-
-    One row per run: model, rung, passes, seed, accuracy. panels: {title: models}; chance: a level, dashed.
-    """
-    figure, axes = new(4.0, 1, len(panels), note, sharey=True)
-    axes[0].set_ylabel("characters right, %")
-    for ax, (title, models) in zip(axes, panels.items()):
-        passes_axis(ax, (3, 6, 12, 24))
-        percent(ax.yaxis, ylim=(0, 1.04), title=title, xlabel="block passes")
-        ax.axhline(chance, 0, 0.66, **CHANCE)
-        for model in models:
-            here = ends[ends["model"] == model]
-            colour, dashes = style_of(model, here["rung"].iloc[0])
-            for i, (seed, line) in enumerate(here.sort_values("passes").groupby("seed")):
-                ax.plot(line["passes"], line["accuracy"], linestyle=dashes, marker="osD^v"[i % 5], markersize=3, color=colour,
-                        linewidth=1.2, alpha=0.8, label="" if i else textwrap.fill(model, 18))
-        handles, names = ax.get_legend_handles_labels()
-        right = ends[ends["passes"] == ends["passes"].max()].groupby("model")["accuracy"].mean()
-        high_first = sorted(range(len(names)), key=lambda i: -right.get(models[i], 0))
-        ax.legend([handles[i] for i in high_first], [names[i] for i in high_first], loc="upper left", bbox_to_anchor=(0.62, 1.0),
-                  frameon=False, fontsize=8.5, handlelength=2.2)
-        stop_axis(ax, 2.8, 24.5, 95)
-    return figure
-
-
-@styled
 def model_by_model(ends, models, chance, threshold, note=""):
-    """The same with a panel per model, four a row: a ring for each run, a seed beside the other, and a line through their medians.
+    """What is right in the end over the number of passes, a panel per model, four a row: a ring for each run, a seed beside the other,
+    and a line through their medians.
 
     One row per run: model, rung, passes, seed, accuracy. chance, threshold: levels, dashed and dotted.
     """

@@ -12,7 +12,7 @@ from .drawing import STYLE
 from .ladder import LADDER
 from .statistics import SEEDS_FOR_INTERVAL, over_seeds
 from .store import written_whole
-from .studies import LEARNED, PART, jobs
+from .studies import LEARNED, MAIN_SEEDS, PART, jobs
 from .table import write
 from .tasks import TASKS
 
@@ -54,6 +54,11 @@ def with_chance(points, rows, position=None):
         return levels[point[position] - 1 if isinstance(position, str) else position].item()
 
     return points.assign(chance=points.apply(chance, axis=1), family=points["rung"].map(lambda r: LADDER[r].family))
+
+
+def of_main_seeds(table):
+    """The committed table less the main study's runs with later seeds than MAIN_SEEDS, which are of single rungs."""
+    return table[(table["study"] != "main") | table["seed"].isin(MAIN_SEEDS)]
 
 
 def performance_across_tasks(table, profile):

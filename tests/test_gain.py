@@ -229,10 +229,6 @@ def test_other_depths_are_held_against_models_trained_with_them(depths):
 
 
 def test_the_figures_show_what_the_tables_hold(trajectories, depths):
-    left, right = gain_figures.by_passes(gain.at_the_end(trajectories), {"flat": ["Dense"], "two": ["cured AR-TRM"]}, 0.1, "a note").axes
-    assert [list(line.get_ydata()) for line in right.lines[1:]] == [[0.9], [0.4]]
-    assert [text.get_text() for text in left.get_legend().get_texts()] == ["Dense"]
-
     panel, = gain_figures.model_by_model(gain.at_the_end(trajectories), ["cured AR-TRM"], 0.1, 0.75, "a note").axes
     median, runs = panel.lines[:2]
     assert list(median.get_ydata()) == pytest.approx([0.65]) and list(runs.get_ydata()) == [0.9, 0.4]

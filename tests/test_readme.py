@@ -197,17 +197,26 @@ def test_what_is_said_of_the_papers_learning_rate_is_counted_from_the_records(co
     assert f"of sums of three digits {sums.min():.0f} to {sums.max():.1f} % (chance {100 * TASKS['addition'].chance(3).mean():.0f} %)" in TEXT
 
 
-def test_what_is_said_of_gains_is_counted_from_the_records(committed):
-    """Dense with three blocks, and the best run of rung 7, on sums of three digits; both seeds."""
-    study = {job.run.hash for seed in (0, 1) for job in jobs("cpu", "depth_small", (seed,))}
+def test_what_is_said_of_depth_is_counted_from_the_records(committed):
+    """Sums of three digits under the bare recipe: the named comparisons with seeds 3 to 7, what was looked up with 0 to 4."""
+    seeds, study = gain.complete(committed, "depth_small", range(5))
     ends = gain.at_the_end(gain.trajectories(committed, study))
-    dense = ends[(ends["model"] == "Dense") & (ends["passes"] == 3)]["accuracy"]
-    best = ends[ends["rung"] == "ar_trm"]["accuracy"].max()
-    assert f"got {dense.min():.0%} and {dense.max():.0%} of the characters".replace("% and", " and").replace("% of", " % of") in TEXT
-    assert f"more than {best:.0%}".replace("%", " %") in TEXT
-    choosing = gain.at_the_end(gain.trajectories(committed, {job.run.hash for job in jobs("cpu", "bare_rate", tuning.VALIDATION, budget=[3], learning_rate=[1e-3])}))
-    dense, seven = (choosing[choosing["model"] == model].sort_values("seed")["accuracy"].tolist() for model in ("Dense", gain.WHOLE))
-    assert f"Dense had {dense[0]:.0%} and {dense[1]:.0%}, and rung 7 of three passes, all of it trained, {seven[0]:.0%} and {seven[1]:.0%}.".replace("%", "") in TEXT
+    further = {job.run.hash for seed in range(3, 8) for job in jobs("cpu", "depth_small", (seed,))}
+    judged = gain.contrasts(gain.at_the_end(gain.trajectories(committed, further)), gain_predictions.DEPTH_CONTRASTS)
+    names = {gain.CURED: "cured rung 7", f"{gain.CURED}, window all": "cured rung 7, gradient through all passes", "AR-TRM": "rung 7 as published"}
+    shown = [" − ".join(f"{names.get(model, model)} ({passes})" for model, passes in pair) for pair in gain_predictions.DEPTH_CONTRASTS]
+    assert table("`A − B` on sums") == [["`A − B` on sums", "points", "`p`"]] + [
+        [name, f"{row.mean:.0f} ({row.low:.0f} to {row.high:.0f})", f"{row.corrected:.1g}"] for name, row in zip(shown, judged.itertuples())]
+    assert set(judged["seeds"]) == {5} and seeds == list(range(5))
+    cells = ends.groupby(["model", "passes"])["accuracy"]
+    assert f"up to {100 * cells.agg(lambda cell: cell.max() - cell.min()).max():.0f} points apart there" in TEXT
+    through = cells.agg(lambda cell: (cell >= gain.THRESHOLD).sum())
+    assert {through[model, 3] for model in ("Dense", "Iterative", "UT")} == {3} and "three of five runs had 75 % of the characters right of Dense, Iterative and UT with three passes each" in TEXT
+    seven = ends[ends["rung"].isin(["ar_trm", "dual_nested_ut"])]
+    there, deep = seven["accuracy"] >= gain.THRESHOLD, seven["passes"] >= 12
+    assert (there & deep).sum() == 0 and f"none of {deep.sum()} runs did with 12 or 24 passes, and three of {(~deep).sum()} with three or six." in TEXT and there.sum() == 3
+    depths = gain.at_other_depths(committed, study).groupby(["model", "trained", "passes"])["accuracy"].mean()
+    assert "gains half a point" in TEXT and max(accuracy - depths[model, trained, trained] for (model, trained, passes), accuracy in depths.items() if passes > trained) < 0.005
 
 
 def test_what_is_said_of_learning_with_few_passes_is_counted_from_the_records(committed):

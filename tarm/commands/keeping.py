@@ -124,7 +124,7 @@ def command_export(arguments):
     if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
         for stem, draw in gallery.FIGURES.items():
             try:
-                rows, _, figure = draw(results, "cpu")
+                rows, _, figure = draw(gallery.of_main_seeds(results), "cpu")
             except ValueError as error:  # not all of it has been run
                 print(f"{stem} is not drawn: {error}")
             else:

@@ -13,7 +13,7 @@ from .lists import ALL, CURED, TRM, Job, multiples
 from .published import STRUCTURES
 from .small import CROSS, DOSES, FED, LEARNED, ONE_STREAM, PART, SHARE, SLOWER, SMALL
 
-__all__ = ["ALL", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "ONE_STREAM", "PART", "SHARE", "SLOWER", "SMALL", "STRUCTURES", "STUDIES", "TRM",
+__all__ = ["ALL", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "MAIN_SEEDS", "ONE_STREAM", "PART", "SHARE", "SLOWER", "SMALL", "STRUCTURES", "STUDIES", "TRM",
            "Job", "Study", "for_figures", "jobs", "members", "multiples", "place"]
 
 
@@ -24,6 +24,7 @@ class Study(NamedTuple):
     profiles: tuple
 
 
+MAIN_SEEDS = range(5)  # of the committed main study; runs with later seeds are of single rungs, made for other studies
 STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
     study.__name__: Study(study, (profile,)) for profile, studies in {
         "paper": (published.compute, published.width, published.training_length, published.structure, wide.cause,
