@@ -164,9 +164,9 @@ def paired(ends, one, other):
 
 
 def contrasts(ends, pairs, depth=None):
-    """Pairs of models, each with its number of passes of `depth`, or of cells, (model, passes), seed by seed. One row each: contrast (in words), ahead (with how
-    many seeds the first is), seeds, and in points the mean, low and high (95 % Student-t interval, for this pair alone); p
-    (two-sided, of a mean of 0) and corrected, Holm's of all pairs."""
+    """Pairs of models, each with its number of passes of `depth`, or of cells, (model, passes), seed by seed. One row each: contrast
+    (in words), ahead (with how many seeds the first is), seeds, and in points the mean, low and high (95 % Student-t interval, for
+    this pair alone); p (two-sided, of a mean of 0) and corrected, Holm's of all pairs."""
     rows = []
     for pair in pairs:
         one, other = (each if isinstance(each, tuple) else (each, depth[each]) for each in pair)

@@ -86,6 +86,7 @@ PREDICTIONS = (
 DEPTH_CONTRASTS = ((("Iterative Step", 3), ("Iterative Step", 12)), (("Iterative", 3), ("Iterative", 12)), (("Dense", 3), ("Dense", 24)),
                    (("Dense", 3), (f"{CURED}, window all", 6)), ((f"{CURED}, window all", 12), ("Dual UT", 12)), ((CURED, 24), ("AR-TRM", 24)))
 
+
 # The same of what `tarm.studies.tuning` will choose: a usual recipe, its settings tuned for each model. Written before any of its runs.
 DEEP = (6, 12, 24)
 TUNED_PREDICTIONS = (
