@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .precision import bf16_products
+
 NORMS = ("pre", "post", "reentry")
 DROPOUT_STREAMS = ("torch", "bits")
 
@@ -97,8 +99,8 @@ class Block(nn.Module):
 
     Each branch is multiplied by `factor` before it is added (1 as published).
 
-    precision="bf16" runs the two branches under autocast; the residual stream keeps the
-    dtype it came in, because the sum promotes. "float32" means: nothing is cast, so a
+    precision="bf16" makes the matrix products of the two branches in bf16; the residual stream keeps
+    the dtype it came in, because the sum promotes. "float32" means: nothing is cast, so a
     float64 model stays float64.
 
     One call is one *block pass*, the unit in which the paper counts compute.
@@ -127,5 +129,5 @@ class Block(nn.Module):
         """branch(h), its matrix products in the block's precision."""
         if self.precision == "float32":
             return branch(h)
-        with torch.autocast(h.device.type, torch.bfloat16):
+        with bf16_products(h.device):
             return branch(h)

@@ -47,10 +47,12 @@ def written_whole(path):
 
 
 def environment(device, compiled=False):
-    """What a record says of the machine: versions, architecture, cores, threads; no names or paths. compiled: only where it is so."""
+    """What a record says of the machine: versions, architecture, a CPU's vectors (AVX2, ...), cores,
+    threads; no names or paths. compiled: only where it is so."""
     kind = torch.device(device).type
     return {"python": platform.python_version(), "torch": torch.__version__, "system": platform.system(),
-            "machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+            "machine": platform.machine(), "vectors": torch.backends.cpu.get_cpu_capability(), "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
             "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind} | ({"compiled": True} if compiled else {})
 
 

@@ -47,7 +47,7 @@ def test_a_record_says_what_was_run_where_and_how_it_went(store, trained):
     assert set(record) == {"schema", "run", "configuration", "schedule", "environment", "command", "finished",
                            "diverged_at", "ledger", "losses", "evaluations", "other_steps"}
     assert (record["schema"], record["run"], record["command"]) == (SCHEMA, JOB.run.hash, "python -m tarm train")
-    assert set(record["environment"]) == {"python", "torch", "system", "machine", "cores", "threads", "device"}
+    assert set(record["environment"]) == {"python", "torch", "system", "machine", "vectors", "cores", "threads", "device"}
     assert scores(record) == trained.scores
     assert record["ledger"] == trained.ledger and record["other_steps"] == []
     assert record["losses"] == pytest.approx(trained.losses, rel=1e-4)  # five digits are kept
