@@ -41,7 +41,8 @@ def parser():
             sub.add_argument("--recompute", action="store_true",
                              help="run block passes again in backward: less memory, more time, the same numbers")
             sub.add_argument("--compile", action="store_true",
-                             help="train through torch.compile: up to an eighth faster on the GPU where it was tried, with other rounding and other dropout masks")
+                             help="train through torch.compile: up to an eighth faster on the GPU where it was tried, with other "
+                                  "rounding and other dropout masks")
             sub.add_argument("--minutes", type=positive, help="stop after that time; the same command goes on from there")
         return sub
 
@@ -56,7 +57,8 @@ def parser():
     sub = command("sweep", "train the runs of a study that the store does not have yet",
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)
     sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs, by the name of its function in tarm/studies/ "
-                     "or as a plugin registered it (default: main; the others exist at certain profiles, cpu or the first of which is then the default)")
+                     "or as a plugin registered it (default: main; the others exist at certain profiles, cpu or the first of which is "
+                     "then the default)")
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--dry-run", action="store_true", help="list the runs, and estimate the hours from a few steps")
     add_filters(sub)

@@ -50,7 +50,9 @@ def outcomes(records, seeds=SEEDS):
     for record in records:
         if record["run"] in wanted:
             run, found = run_from(record["configuration"]), scores(record)
-            accuracy, last = (0.0, run.training_steps) if record.get("diverged_at") else (latest_accuracy(found, run.length), max(score.step for score in found))
+            accuracy, last = latest_accuracy(found, run.length), max((score.step for score in found), default=0)
+            if record.get("diverged_at"):
+                accuracy, last = 0.0, run.training_steps
             rows.append((run.rung, name(run), run.task, run.seed, accuracy >= LEARNED, last, accuracy))
     return pd.DataFrame(rows, columns=["rung", "change", "task", "seed", "learned", "steps", "accuracy"])
 
@@ -78,7 +80,8 @@ def cells(outcomes):
         return pd.Series({"learned": learned, "runs": n, "low": low, "high": high,
                           "steps": median if median < float("inf") else float("nan")})
 
-    return outcomes.groupby(["rung", "change", "task"], sort=False)[["learned", "steps"]].apply(collapse).reset_index().astype({"learned": int, "runs": int})
+    by_cell = outcomes.groupby(["rung", "change", "task"], sort=False)[["learned", "steps"]]
+    return by_cell.apply(collapse).reset_index().astype({"learned": int, "runs": int})
 
 
 def contrasts(outcomes):

@@ -74,7 +74,8 @@ DOUBTS = [
     *(Prediction({"norm": norm, "scale": "states"}, 0, 0.5, "the direction is right, but the share stays that of the norm alone")
       for norm in ("post", "reentry")),
     Prediction(SLOWER | {"norm": "post", "scale": "input"}, 1, 1, "the share of the cured model, and a better direction"),
-    Prediction(SLOWER | {"norm": "post", "scale": "states"}, 0, 0.5, "share decides, and it is that of the norm alone: 98.8 % after 2000 steps"),
+    Prediction(SLOWER | {"norm": "post", "scale": "states"}, 0, 0.5,
+               "share decides, and it is that of the norm alone: 98.8 % after 2000 steps"),
     *(Prediction({"width": width, "learning_rate": 3e-4, "training_steps": 1000} | change, least, 1, "at width 384 each alone was enough")
       for width, least in ((128, 0), (192, 0.4), (256, 0.6)) for change in ({"norm": "post"}, {"scale": "unit"})),
 ]
@@ -102,7 +103,8 @@ ONE_STREAM = [
     # learn in at most 40 and at least 60 % of the runs) and of window 3 with post-norm alone (at most 40), which were not run. Of the
     # fresh models' gradient the windows hold 12 and 13 % (the first was not looked at), 9, 39, 13 and 92 %.
     Prediction({"rung": "iterative", "window": "23", "scale": "unit"}, 0.6, 1, "of size 1 they need no training"),
-    *(Prediction({"rung": "iterative", "window": "3", "scale": "unit"} | norm, 0, 0.4, "the window holds an eighth of the gradient: too little")
+    *(Prediction({"rung": "iterative", "window": "3", "scale": "unit"} | norm, 0, 0.4,
+                 "the window holds an eighth of the gradient: too little")
       for norm in ({}, {"norm": "post"})),
     Prediction(FED | {"window": "3"}, 0, 0.4, "the window holds a tenth of the gradient: too little"),
     Prediction(FED | {"window": "12"}, 0.4, 1, "it holds 39 %"),

@@ -143,7 +143,9 @@ def committed(rung, task):
     Greedy and on unseen problems.
     """
     found = [record for record in of_the_main_study(rung, task) if not record["diverged_at"]]
-    return pd.Series({record["configuration"]["seed"]: latest_accuracy(scores(record), record["configuration"]["length"]) for record in found}, name="value").rename_axis("seed")
+    runs = [record["configuration"] for record in found]
+    return pd.Series({run["seed"]: latest_accuracy(scores(record), run["length"]) for run, record in zip(runs, found)},
+                     name="value").rename_axis("seed")
 
 
 def ledgers(rung, task):

@@ -133,8 +133,8 @@ def _go_on(model, past, logits, P, n, noise, draft, steps, halting):
 def complete(model, text, limit, noise=None):
     """Continue a text until the model writes a newline, or for `limit` characters; -> text.
 
-    noise (1, limit, vocabulary) makes it a sample, as in `generate`. Raises ValueError for a character outside the vocabulary and for a text that leaves no
-    room in the context.
+    noise (1, limit, vocabulary) makes it a sample, as in `generate`. Raises ValueError for a character outside the
+    vocabulary and for a text that leaves no room in the context.
     """
     if not text:
         raise ValueError(f"the prompt is empty: give one or more of the characters {VOCABULARY!r}")

@@ -151,7 +151,8 @@ def bars(axes, points, places):
         if len(values) > 1:
             axes.plot(values, [y] * len(values), linestyle="", marker="o", markersize=3.5, markerfacecolor="white",
                       markeredgecolor="#222222", markeredgewidth=0.7, clip_on=False, zorder=5)
-        axes.text(1, y, f"{mean:.0%}" + (f" ({len(values)})" if differ else ""), transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=9.5)
+        axes.text(1, y, f"{mean:.0%}" + (f" ({len(values)})" if differ else ""), transform=axes.get_yaxis_transform(),
+                  ha="right", va="center", fontsize=9.5)
     for level in points["chance"].dropna().unique():
         axes.axvline(level, zorder=3, **CHANCE)
     percent(axes.xaxis, xticks=(0, 0.5, 1))

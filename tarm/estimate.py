@@ -18,7 +18,8 @@ def backward_passes(run):
         return int(run.window)
     if not LADDER[run.rung].model.nested or run.window == "all":
         return run.budget
-    steps = 1 if LADDER[run.rung].model.halting_head == "q_halt" and not run.reads_every_step else run.steps  # rung 7 reads its last step only
+    reads_the_last = LADDER[run.rung].model.halting_head == "q_halt" and not run.reads_every_step  # as rung 7 does
+    steps = 1 if reads_the_last else run.steps
     return steps * cycle * (run.outer if run.window == "step" else 1)
 
 

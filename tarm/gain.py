@@ -29,13 +29,15 @@ def wiring(run):
     """The model of a run, whatever its norm, its scale and its recipe: "AR-TRM", "AR-TRM, window all"."""
     nested = LADDER[run.rung].model.nested
     return ", ".join([LADDER[run.rung].short] + [words for words, changed in {
-        f"H = {run.outer}, L = {run.inner}": nested and (run.inner != 2 or run.outer != 2 and (run.outer, run.steps) != (1, 1)),  # which is how 3 passes are made
+        f"H = {run.outer}, L = {run.inner}":  # (3 passes are made with N = H = 1)
+            nested and (run.inner != 2 or run.outer != 2 and (run.outer, run.steps) != (1, 1)),
         f"window {run.window}": run.window != "cycle",
         "mean of all steps": run.readout == "mean",
         "deep supervision": run.supervision == "steps",
         "an update behind each step": run.supervision == "steps-optimised",
         "trained halting": run.halting_head == "trained",
-        **{f"{field} {getattr(run, field)}": field in run.changes for field in ("start", "injection", "sum", "residual")}}.items() if changed])
+        **{f"{field} {getattr(run, field)}": field in run.changes for field in ("start", "injection", "sum", "residual")},
+    }.items() if changed])
 
 
 FORMS = {("post", "unit"): "cured ", ("reentry", "unit"): "re-entry "}  # (norm, scale) that have a name
@@ -88,7 +90,8 @@ def by_passes(record, run):
         own, = filter(asked, lost(record, run))
         return {steps * run.budget // run.steps: own for steps in sorted({run.steps, *record["schedule"].get("other_steps", ())})}
     own = max(filter(asked, scores(record)), key=lambda score: score.step)
-    others = {each["steps"]: Score(**{name: value for name, value in each.items() if name != "steps"}) for each in record.get("other_steps", [])
+    others = {each["steps"]: Score(**{name: value for name, value in each.items() if name != "steps"})
+              for each in record.get("other_steps", [])
               if (each["length"], each["problems"], each["decoding"]) == (run.length, "unseen", "greedy")}
     return {steps * run.budget // run.steps: score for steps, score in sorted(({run.steps: own} | others).items())}
 
@@ -100,7 +103,8 @@ def at_other_depths(records, runs):
     One row per run and number of passes, its own among them: model, rung, trained (passes), passes, seed, accuracy.
     """
     rows = [(label(run), run.rung, run.budget, passes, run.seed, metrics(score)["character"][0])
-            for record in records if record["run"] in runs and (record.get("other_steps") or record.get("diverged_at") and record["schedule"].get("other_steps"))
+            for record in records if record["run"] in runs
+            and (record.get("other_steps") or record.get("diverged_at") and record["schedule"].get("other_steps"))
             for run in [run_from(record["configuration"])] for passes, score in by_passes(record, run).items()]
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "accuracy"])
 
@@ -124,7 +128,8 @@ def complete(records, study, seeds, **filters):
 def against_trained(depths):
     """How a model run with another number of passes than it was trained with does beside one trained with that number, same seed.
 
-    depths: of `at_other_depths`. -> DataFrame by model, trained and passes: mean, min and max over seeds of the points by which the former is ahead.
+    depths: of `at_other_depths`. -> DataFrame by model, trained and passes: mean, min and max over seeds of the points by
+    which the former is ahead.
     """
     own = depths[depths["trained"] == depths["passes"]].drop(columns="trained")
     both = depths[depths["trained"] != depths["passes"]].merge(own, on=["model", "rung", "passes", "seed"], suffixes=("", "_own"))
@@ -198,7 +203,8 @@ def ranking(trajectories, threshold):
         if several := {name: sorted(set(cell[name])) for name in TUNED if cell[name].nunique() > 1}:
             raise ValueError(f"{model} with {passes} passes has runs with {several}: rank one setting of each cell, such as `best`")
         if cell["seed"].duplicated().any():
-            raise ValueError(f"{model} with {passes} passes has several runs with one seed, of several tasks or sizes: rank them one by one")
+            raise ValueError(f"{model} with {passes} passes has several runs with one seed, of several tasks or sizes: "
+                             f"rank them one by one")
     parts = []
     for axis in AXES:
         cells = runs.assign(spent=runs[axis].fillna(float("inf"))).groupby(["model", "rung", "passes"], sort=False).agg(
@@ -209,7 +215,8 @@ def ranking(trajectories, threshold):
 
 
 def places(ranking, share):
-    """The places on each axis, a row per cell (model, passes, reached, runs) of which more than a share of the runs got to the threshold."""
+    """The places on each axis, a row per cell (model, passes, reached, runs) of which more than a share of the runs got to the
+    threshold."""
     came = ranking[ranking["reached"] > share * ranking["runs"]]
     table = came.pivot(index=["model", "passes", "reached", "runs"], columns="axis", values="place").reindex(columns=list(AXES))
     return table.sort_values("training FLOP")

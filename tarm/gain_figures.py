@@ -43,11 +43,13 @@ def model_by_model(ends, models, chance, threshold, note=""):
         colour, _ = style_of(model, here["rung"].iloc[0])
         ax.plot(here.groupby("passes")["accuracy"].median(), color=colour, linewidth=1.3)
         beside = here["seed"].rank(method="dense")
-        ax.plot(here["passes"] * 1.06 ** (beside - beside.mean()), here["accuracy"], "o", color=colour, markersize=4.5, markerfacecolor="none", clip_on=False)
+        ax.plot(here["passes"] * 1.06 ** (beside - beside.mean()), here["accuracy"], "o", color=colour, markersize=4.5,
+                markerfacecolor="none", clip_on=False)
         ax.axhline(chance, **CHANCE)
         ax.axhline(threshold, **CHANCE | {"linestyle": ":"})
         passes_axis(ax, (3, 6, 12, 24))
-        percent(ax.yaxis, ylim=(0, 1.04), title=model.replace(", ", ",\n") if ", " in model else textwrap.fill(model, 14), xlabel="block passes" if i >= len(models) - 4 else "")
+        title = model.replace(", ", ",\n") if ", " in model else textwrap.fill(model, 14)
+        percent(ax.yaxis, ylim=(0, 1.04), title=title, xlabel="block passes" if i >= len(models) - 4 else "")
         ax.set_ylabel("" if i % 4 else "characters right, %")
     for ax in axes[len(models):]:
         ax.remove()
@@ -76,8 +78,8 @@ def row_by_row(ends, models, chance, threshold, note="", filled=()):
     ax.text(column, 0.75, "mean", va="center", fontsize=8.5, color="#666666")
     ax.axvline(chance, **CHANCE)
     ax.axvline(threshold, **CHANCE | {"linestyle": ":"})
-    percent(ax.xaxis, xlim=(first, 1 + 0.13 * (1 - first)), ylim=(-len(models) + 0.4, 1), xticks=[x for x in (0, 0.25, 0.5, 0.75, 1) if x >= first],
-            xlabel="characters right, %")
+    percent(ax.xaxis, xlim=(first, 1 + 0.13 * (1 - first)), ylim=(-len(models) + 0.4, 1), xlabel="characters right, %",
+            xticks=[x for x in (0, 0.25, 0.5, 0.75, 1) if x >= first])
     ax.spines["bottom"].set_bounds(first, 1)
     ax.set_yticks([-i for i in range(len(models))], list(models.values()), fontsize=8.5)
     return figure

@@ -83,8 +83,12 @@ PREDICTIONS = (
 
 # Of cells, (model, passes). Named once seeds 0 and 1 had been seen, and of seed 2 eight runs of 24 passes; before any run of seeds 3 to
 # 7, on which alone they are judged.
-DEPTH_CONTRASTS = ((("Iterative Step", 3), ("Iterative Step", 12)), (("Iterative", 3), ("Iterative", 12)), (("Dense", 3), ("Dense", 24)),
-                   (("Dense", 3), (f"{CURED}, window all", 6)), ((f"{CURED}, window all", 12), ("Dual UT", 12)), ((CURED, 24), ("AR-TRM", 24)))
+DEPTH_CONTRASTS = ((("Iterative Step", 3), ("Iterative Step", 12)),
+                   (("Iterative", 3), ("Iterative", 12)),
+                   (("Dense", 3), ("Dense", 24)),
+                   (("Dense", 3), (f"{CURED}, window all", 6)),
+                   ((f"{CURED}, window all", 12), ("Dual UT", 12)),
+                   ((CURED, 24), ("AR-TRM", 24)))
 
 
 # The same of what `tarm.studies.tuning` will choose: a usual recipe, its settings tuned for each model. Written before any of its runs.
@@ -98,7 +102,8 @@ TUNED_PREDICTIONS = (
     Prediction("no model ends more than 5 points higher with 24 passes than with 6",
                lambda t: all(t.mean(model, [24]) <= t.mean(model, [6]) + 0.05 for model in set(there(t.ends)["model"]))),
     Prediction("with 6, 12 and 24 passes the AR-TRM with its whole gradient is nowhere more than 5 points above the best flat model",
-               lambda t: all(t.mean(WHOLE, [n]) <= max(t.mean(flat, [n]) for flat in ("Iterative", "Iterative Step", "UT")) + 0.05 for n in DEEP)),
+               lambda t: all(t.mean(WHOLE, [n]) <= max(t.mean(flat, [n]) for flat in ("Iterative", "Iterative Step", "UT")) + 0.05
+                             for n in DEEP)),
     Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.cheapest("training FLOP")["passes"] in FEW),
 )
 
@@ -109,20 +114,27 @@ TUNED_CONTRASTS = ((WHOLE, "UT"), (WHOLE, "Dense"), ("Dual UT", "UT"), ("UT", "D
 BETWEEN_CONTRASTS = ((NESTED, "Dual UT"), (UNNESTED, "Dual UT"), (WHOLE, NESTED), (f"{WHOLE}, mean of all steps", WHOLE),
                      (f"{WHOLE}, deep supervision", WHOLE), (f"{CURED}, deep supervision", CURED))
 # Named once seeds 0 to 4 had been seen, and before the runs of `confirm` with seeds 5 to 9, on which alone they are judged.
-CONFIRMED_CONTRASTS = ((UNNESTED, WHOLE), (ONE_UPDATE, WHOLE), (NESTED, WHOLE), (f"{WHOLE}, mean of all steps", WHOLE), ("Dual UT, mean of all steps", "Dual UT"))
+CONFIRMED_CONTRASTS = ((UNNESTED, WHOLE), (ONE_UPDATE, WHOLE), (NESTED, WHOLE), (f"{WHOLE}, mean of all steps", WHOLE),
+                       ("Dual UT, mean of all steps", "Dual UT"))
 # Named when all ten had been seen, and before the runs of `settle`, on which alone they are judged.
 SETTLED_CONTRASTS = ((ONE_UPDATE, WHOLE), (ONE_UPDATE, "Dual UT"))
 BETWEEN_PREDICTIONS = (
-    Prediction("nesting costs Dual UT 10 points at most, where ACT still reads every step", lambda t: t.mean(NESTED, [12]) >= t.mean("Dual UT", [12]) - 0.1),
-    Prediction("reading the last y in place of all, by ACT, costs Dual UT 10 points or more", lambda t: t.mean(UNNESTED, [12]) <= t.mean("Dual UT", [12]) - 0.1),
+    Prediction("nesting costs Dual UT 10 points at most, where ACT still reads every step",
+               lambda t: t.mean(NESTED, [12]) >= t.mean("Dual UT", [12]) - 0.1),
+    Prediction("reading the last y in place of all, by ACT, costs Dual UT 10 points or more",
+               lambda t: t.mean(UNNESTED, [12]) <= t.mean("Dual UT", [12]) - 0.1),
     Prediction("and the nested model 10 or more", lambda t: t.mean(WHOLE, [12]) <= t.mean(NESTED, [12]) - 0.1),
     Prediction("the mean of all steps, read, does as well for Dual UT as ACT, within 10 points",
                lambda t: abs(t.mean("Dual UT, mean of all steps", [12]) - t.mean("Dual UT", [12])) <= 0.1),
-    Prediction("it gives rung 7 with its whole gradient 5 points or more", lambda t: t.mean(f"{WHOLE}, mean of all steps", [12]) >= t.mean(WHOLE, [12]) + 0.05),
+    Prediction("it gives rung 7 with its whole gradient 5 points or more",
+               lambda t: t.mean(f"{WHOLE}, mean of all steps", [12]) >= t.mean(WHOLE, [12]) + 0.05),
     Prediction("so does a loss at every step", lambda t: t.mean(f"{WHOLE}, deep supervision", [12]) >= t.mean(WHOLE, [12]) + 0.05),
     Prediction("no form of rung 7 whose gradient is cut ends above 60 %",
-               lambda t: all(t.mean(model, [12]) <= 0.6 for model in set(there(t.ends)["model"]) if model.startswith(tuple(FORMS.values())) and "AR-TRM" in model)),
-    Prediction("no form of rung 7 ends above UT", lambda t: all(t.mean(model, [12]) <= t.mean("UT", [12]) for model in set(there(t.ends)["model"]) if "AR-TRM" in model)),
+               lambda t: all(t.mean(model, [12]) <= 0.6
+                             for model in set(there(t.ends)["model"])
+                             if model.startswith(tuple(FORMS.values())) and "AR-TRM" in model)),
+    Prediction("no form of rung 7 ends above UT",
+               lambda t: all(t.mean(model, [12]) <= t.mean("UT", [12]) for model in set(there(t.ends)["model"]) if "AR-TRM" in model)),
 )
 
 # And of `depth_learned`, for each of its two tasks; written before its runs, but knowing chapter 9's three seeds with 24 passes, the
@@ -130,11 +142,14 @@ BETWEEN_PREDICTIONS = (
 LEARNED_PREDICTIONS = (
     Prediction("with 3 passes (Dual UT: 4) every run learns", lambda t: t.everyone(FEW)),
     Prediction("of the truncated rungs with more than 3 passes, as published, no run learns",
-               lambda t: not there(t.ranking[t.ranking["model"].isin(["AR-TRM", "Dual Nested UT"]) & (t.ranking["passes"] > 3)])["reached"].any()),
-    Prediction("every run of cured rung 7 learns, whatever its window and its number of passes", lambda t: t.everyone((3, 6, 12, 24), "cured AR-TRM")),
+               lambda t: not there(t.ranking[t.ranking["model"].isin(["AR-TRM", "Dual Nested UT"])
+                                             & (t.ranking["passes"] > 3)])["reached"].any()),
+    Prediction("every run of cured rung 7 learns, whatever its window and its number of passes",
+               lambda t: t.everyone((3, 6, 12, 24), "cured AR-TRM")),
     Prediction("the window of all passes makes every run of rung 7 learn as well", lambda t: t.everyone((6, 12, 24), WHOLE)),
     Prediction("on training FLOP the cheapest cell has 3 or 4 passes", lambda t: t.leads("training FLOP", t.ranking["passes"].isin(FEW))),
-    Prediction("on training steps it is one of UT or Dual UT", lambda t: t.leads("training steps", t.ranking["model"].isin(["UT", "Dual UT"]))),
+    Prediction("on training steps it is one of UT or Dual UT",
+               lambda t: t.leads("training steps", t.ranking["model"].isin(["UT", "Dual UT"]))),
     Prediction("no model that reads its last pass needs fewer training steps with 24 passes than with its fewest",
                lambda t: all(t.spent(model, 24) >= t.spent(model.split(", ")[0], 3) for model in (  # with 3 passes no window cuts any
                    "Dense", "Iterative", "Iterative Step", "AR-TRM", WHOLE, CURED, f"{CURED}, window all"))),
@@ -149,15 +164,20 @@ LEARNED_PREDICTIONS = (
 # ended at 79, rung 7 at 95 %. So neither seed counts: `tarm.studies.tuning.POINTED` has those on which all this is judged.
 POINTERS_CONTRASTS = tuple((WHOLE, other) for other in ("Dense", "Iterative Step", "UT", "Dual UT", UNNESTED, CURED))  # with 12 passes each
 POINTERS_PREDICTIONS = (
-    Prediction("with 12 passes rung 7 with its whole gradient ends above each of rungs 1 to 5", lambda t: all(t.mean(WHOLE, [12]) > t.mean(flat, [12]) for flat in FLAT)),
+    Prediction("with 12 passes rung 7 with its whole gradient ends above each of rungs 1 to 5",
+               lambda t: all(t.mean(WHOLE, [12]) > t.mean(flat, [12]) for flat in FLAT)),
     Prediction("ten points or more above Dual UT", lambda t: t.mean(WHOLE, [12]) >= t.mean("Dual UT", [12]) + 0.1),
     Prediction("and with 12 passes ten points or more above itself with 3", lambda t: t.mean(WHOLE, [12]) >= t.mean(WHOLE, [3]) + 0.1),
     Prediction("with 24 passes it ends no lower than with 12", lambda t: t.mean(WHOLE, [24]) >= t.mean(WHOLE, [12])),
-    Prediction("Dense of 12 blocks ends five points or more above Dense of 3", lambda t: t.mean("Dense", [12]) >= t.mean("Dense", [3]) + 0.05),
-    Prediction("UT gains less than five points from 12 passes in place of 3: it stops", lambda t: t.mean("UT", [12]) < t.mean("UT", [3]) + 0.05),
-    Prediction("without nesting rung 7 of 12 passes is no more than ten points behind the nested one", lambda t: t.mean(UNNESTED, [12]) >= t.mean(WHOLE, [12]) - 0.1),
+    Prediction("Dense of 12 blocks ends five points or more above Dense of 3",
+               lambda t: t.mean("Dense", [12]) >= t.mean("Dense", [3]) + 0.05),
+    Prediction("UT gains less than five points from 12 passes in place of 3: it stops",
+               lambda t: t.mean("UT", [12]) < t.mean("UT", [3]) + 0.05),
+    Prediction("without nesting rung 7 of 12 passes is no more than ten points behind the nested one",
+               lambda t: t.mean(UNNESTED, [12]) >= t.mean(WHOLE, [12]) - 0.1),
     Prediction("so is Dual Nested UT, which ACT reads", lambda t: t.mean(NESTED, [12]) >= t.mean(WHOLE, [12]) - 0.1),
-    Prediction("the cured model with its gradient cut ends ten points or more below the whole one", lambda t: t.mean(CURED, [12]) <= t.mean(WHOLE, [12]) - 0.1),
+    Prediction("the cured model with its gradient cut ends ten points or more below the whole one",
+               lambda t: t.mean(CURED, [12]) <= t.mean(WHOLE, [12]) - 0.1),
 )
 
 

@@ -109,7 +109,8 @@ def what_it_takes(table, profile):
         raise ValueError(f"the table has no run of study=cross_part, profile={profile} of {', '.join(sorted(missing))}: train it with "
                          f"`python -m tarm sweep --profile {profile} --study cross_part`")
     first = rows.iloc[0]
-    note = (f"{profile} profile: the Autoregressive TRM, copy of {first.training_length} digits; width {first.width}, {first.budget} block passes\n"
+    note = (f"{profile} profile: the Autoregressive TRM, copy of {first.training_length} digits; "
+            f"width {first.width}, {first.budget} block passes\n"
             f"careful protocol: greedy, unseen problems; a line a run (blue: learned); seeds: {rows['seed'].nunique()}; dashed: chance")
     if diverged := points[points["value"].isna()]["run"].nunique():
         note += f"; {diverged} run{'s' * (diverged > 1)} diverged, not drawn"

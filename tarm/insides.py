@@ -33,7 +33,8 @@ def name_ends(axes, ends, apart=0.075):
     log = axes.get_yscale() == "log"
     low, high = map(np.log10 if log else float, axes.get_ylim())
     ends = sorted(ends, key=lambda end: end[1])
-    heights = spread([np.log10(end[1]) if log else end[1] for end in ends], [min(apart, 1 / len(ends)) * (high - low)] * len(ends), low, high)
+    needed = [min(apart, 1 / len(ends)) * (high - low)] * len(ends)
+    heights = spread([np.log10(end[1]) if log else end[1] for end in ends], needed, low, high)
     for (x, _, name, colour), height in zip(ends, heights):
         axes.annotate(name, (x, 10**height if log else height), xytext=(6, 0), textcoords="offset points", color=colour,
                       va="center", fontsize=9, fontweight="bold", annotation_clip=False)

@@ -14,7 +14,8 @@ from .tasks import IGNORE
 
 # Standard deviation at which every weight starts (arXiv 2603.08082).
 INITIAL_STD = 0.02
-SCALES = {"published": (False, False), "unit": (True, True), "input": (True, False), "states": (False, True)}  # of size 1: x? y_init, z_init?
+# Of size 1 are: x? y_init and z_init?
+SCALES = {"published": (False, False), "unit": (True, True), "input": (True, False), "states": (False, True)}
 
 
 class Output(NamedTuple):

@@ -100,7 +100,8 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
     if unknown := set(parameters or {}) - set().union(*known.values()):
         raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
                          f"there are {', '.join(sorted(set().union(*known.values())))}")
-    inputs = contents([*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"), *(path for file in plugin_files() for path in {file, *file.parent.glob("*.py")}),
+    inputs = contents([*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"),
+                       *(path for file in plugin_files() for path in {file, *file.parent.glob("*.py")}),
                        *(path for folder in (root, COMMITTED) for path in folder.glob("records/*.json")),
                        *NOTEBOOKS.glob("*/records/*.json")])  # of the models that are committed with the notebooks
     with ProcessPoolExecutor(min(workers or cores(), len(every)), multiprocessing.get_context("spawn")) as pool:

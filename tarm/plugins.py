@@ -64,8 +64,9 @@ def register_study(name, jobs, profiles=("cpu",)):
         for seed in 0, 1:
             made = jobs(profile, seed)
             if not made or made != jobs(profile, seed) or not all(isinstance(job, Job) and job.run.seed == seed for job in made):
-                raise ValueError(f"jobs of the study {name!r} gives no list of jobs at profile {profile!r}, another one each time, or jobs of another "
-                                 f"seed than it is given: it must return [tarm.studies.Job(Run(..., seed=seed), Schedule(...)), ...]")
+                raise ValueError(f"jobs of the study {name!r} gives no list of jobs at profile {profile!r}, another one each time, or "
+                                 f"jobs of another seed than it is given: it must return "
+                                 f"[tarm.studies.Job(Run(..., seed=seed), Schedule(...)), ...]")
     STUDIES[name] = Study(jobs, tuple(profiles))
     members.cache_clear()
 
@@ -83,13 +84,15 @@ def check_problems(task, length, n=8):
             raise ValueError(f"{name} of {task.key!r} must be ids of one or more of the characters {VOCABULARY!r}, "
                              f"0 to {len(VOCABULARY) - 1}: write them with tarm.tasks.symbol or encode")
     if len(task.chance(length)) != problems.answer.shape[1]:
-        raise ValueError(f"{task.key!r} has a distribution of {len(task.chance(length))} characters at length {length}, and answers of {problems.answer.shape[1]}")
+        raise ValueError(f"{task.key!r} has a distribution of {len(task.chance(length))} characters at length {length}, and "
+                         f"answers of {problems.answer.shape[1]}")
     while length > 1 and task.count(length) >= RESERVE_BELOW:  # where nothing is reserved
         length -= 1
-    trained, unseen = (set(map(tuple, task.problems(1000, length, stream(0, "prompts"), reserved).prompt.tolist())) for reserved in (False, True))
+    trained, unseen = (set(map(tuple, task.problems(1000, length, stream(0, "prompts"), reserved).prompt.tolist()))
+                       for reserved in (False, True))
     if task.count(length) < RESERVE_BELOW and trained & unseen:
-        raise ValueError(f"{task.key!r} writes the same prompt for several problems of {length} digits, so that problems kept from training would be met "
-                         f"there all the same: let each string of digits have its own prompt")
+        raise ValueError(f"{task.key!r} writes the same prompt for several problems of {length} digits, so that problems kept from "
+                         f"training would be met there all the same: let each string of digits have its own prompt")
 
 
 def register_rung(rung):
@@ -123,8 +126,8 @@ def check_rung(key):
     """A few steps of a tiny model of the rung."""
     per_step = passes_per_step(key, 2, 2)
     if per_step not in (1, 2, 3, 6):
-        raise ValueError(f"a step of {key!r} takes {per_step} block passes, which do not spend the budgets of profiles and chapters (6, 12, 18 "
-                         f"and 24) exactly: let it take 1, 2, 3 or 6")
+        raise ValueError(f"a step of {key!r} takes {per_step} block passes, which do not spend the budgets of profiles and chapters "
+                         f"(6, 12, 18 and 24) exactly: let it take 1, 2, 3 or 6")
     model = drawn(key, 2 * per_step)
     tokens = torch.arange(6).unsqueeze(0)
     with PassCounter(model) as passes:
@@ -143,8 +146,9 @@ def check_rung(key):
         for t in range(6):
             alone = model(text[:, t:t + 1], past=past.at(t)).logits[:, -1]
             if not alone.allclose(model(text[:, :t + 1]).logits[:, -1]):
-                raise ValueError(f"{key!r} gives other logits for a text read one character at a time than for the same text read at once, where its "
-                                 f"loop may end early: let `past` catch up on the steps that earlier characters did not take, as Universal does")
+                raise ValueError(f"{key!r} gives other logits for a text read one character at a time than for the same text read at once, "
+                                 f"where its loop may end early: let `past` catch up on the steps that earlier characters did not "
+                                 f"take, as Universal does")
 
 
 def add(registry, entry, kind):

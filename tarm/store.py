@@ -176,7 +176,8 @@ class Store:
         """Remove what a killed sweep may have left of a run: whoever is about to begin it anew calls this holding its lock. Of a
         finished one the lock too, unless somebody holds it, who may be completing the run."""
         unfinished = self.unfinished_path(run_hash)
-        left = [*self.root.glob(f"*/.{run_hash}.*.part"), *(path for path in (unfinished, unfinished.with_suffix(".lock")) if finished and path.exists())]
+        left = [*self.root.glob(f"*/.{run_hash}.*.part"),
+                *(path for path in (unfinished, unfinished.with_suffix(".lock")) if finished and path.exists())]
         with contextlib.suppress(OSError), self.lock(run_hash).acquire(timeout=0) if finished and left else contextlib.nullcontext():
             for path in [*left, unfinished.with_suffix(".lock")] if finished and left else left:
                 path.unlink(missing_ok=True)

@@ -179,8 +179,9 @@ TASKS = {task.key: task for task in (
     Task("copy", 1, _write_copy, _uniform),
     Task("reverse", 1, _write_reverse, _uniform),
     Task("addition", 2, _write_addition, _addition_distribution),
-    # Each digit of x points at a position, modulo the length; beyond ten digits none points further than the tenth. The answer's first quarter follows four pointers from each of its
-    # positions, x[x[x[x[i]]]], the second three, the third two, and the last, x[i], is copied.
+    # Each digit of x points at a position, modulo the length; beyond ten digits none points further than the tenth. The answer's
+    # first quarter follows four pointers from each of its positions, x[x[x[x[i]]]], the second three, the third two, and the last,
+    # x[i], is copied.
     Task("pointers", 1, _write_pointers),
 )}
 

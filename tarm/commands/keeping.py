@@ -37,7 +37,8 @@ def show(records, as_json):
         shown = "diverged" if record["diverged_at"] else "-" if accuracy is None else f"{accuracy:.1%}"
         print(f"{run.hash:12} {run.rung:14} {run.task:8} {run.length:>6} {run.training_steps:>14} {run.seed:>4} "
               f"{run.width:>5} {run.budget:>6} {ledger['executed_passes']:>8.1f} {ledger['weighted_passes']:>8.1f} "
-              f"{ledger['trained_passes']:>7.1f} {shown:>8} {ledger['training_seconds']:>7.0f}  {table.variant(run).replace('published', '-')}")
+              f"{ledger['trained_passes']:>7.1f} {shown:>8} {ledger['training_seconds']:>7.0f}  "
+              f"{table.variant(run).replace('published', '-')}")
 
 
 def final_accuracy(record):
@@ -136,5 +137,6 @@ def command_export(arguments):
         drawn = [stem for stem, _ in paper.draw(records, COMMITTED.parent / "paper", empty=False)]
         print(f"drawn in figures/paper: {', '.join(drawn) or 'nothing, since no cell of its figures has been run'}")
     if kept_there:
-        print(f"committed with other losses, as another machine has them, and left as they are: {kept_there} (--replace puts yours in their place)")
+        print(f"committed with other losses, as another machine has them, and left as they are: {kept_there} "
+              f"(--replace puts yours in their place)")
     print(f"{len(taken)} records of profile {arguments.profile}, {len(results)} rows in all: {COMMITTED}")

@@ -87,7 +87,10 @@ def field_value(field, text):
 
 def values(field):
     """The values that a field of Run may have, as written on the command line; none where it is a number."""
-    return ("true", "false") if field.type is bool else (CHOICES | {"window": (*WINDOWS, "a number of passes"), "decay": DECAYS, "rung": (*LADDER, *NAMED), "task": TASKS}).get(field.name, ())
+    if field.type is bool:
+        return "true", "false"
+    named = {"window": (*WINDOWS, "a number of passes"), "decay": DECAYS, "rung": (*LADDER, *NAMED), "task": TASKS}
+    return (CHOICES | named).get(field.name, ())
 
 
 def option(field):

@@ -13,8 +13,8 @@ from .lists import ALL, CURED, TRM, Job, multiples
 from .published import STRUCTURES
 from .small import CROSS, DOSES, FED, LEARNED, ONE_STREAM, PART, SHARE, SLOWER, SMALL
 
-__all__ = ["ALL", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "MAIN_SEEDS", "ONE_STREAM", "PART", "SHARE", "SLOWER", "SMALL", "STRUCTURES", "STUDIES", "TRM",
-           "Job", "Study", "for_figures", "jobs", "members", "multiples", "place"]
+__all__ = ["ALL", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "MAIN_SEEDS", "ONE_STREAM", "PART", "SHARE", "SLOWER", "SMALL",
+           "STRUCTURES", "STUDIES", "TRM", "Job", "Study", "for_figures", "jobs", "members", "multiples", "place"]
 
 
 class Study(NamedTuple):
@@ -30,8 +30,8 @@ STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
         "paper": (published.compute, published.width, published.training_length, published.structure, wide.cause,
                   wide.precision, wide.depth, wide.refinement, wide.three_passes, wide.structure_cured, wide.refinement_rest,
                   wide.depth_rest, wide.headline, wide.cause_reverse, wide.training_length_cured),
-        "cpu": (small.cross, small.controls, small.slower, small.scales, small.small_eps, small.widths, small.depth_small, small.depth_learned, small.one_stream,
-                tuning.tune_form, tuning.tune_rate,
+        "cpu": (small.cross, small.controls, small.slower, small.scales, small.small_eps, small.widths,
+                small.depth_small, small.depth_learned, small.one_stream, tuning.tune_form, tuning.tune_rate,
                 tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between, tuning.between, tuning.confirm,
                 tuning.settle, tuning.tune_pointers, tuning.tune_pointers_beyond, tuning.pointers)}.items() for study in studies}
 STUDIES["cross_part"] = Study(small.cross_part, ("smoke", "cpu"))  # last, so that a run of the cross is the cross's

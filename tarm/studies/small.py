@@ -17,8 +17,8 @@ def cross(profile, seed):
             for job in listed(CROSS, SMALL_SCHEDULE, rung="ar_trm", task=task, seed=seed, **SMALL)]
 
 
-PART = {"as published": {}, "norm alone": {"norm": "post"}, "scale alone": {"scale": "unit"}, "norm and scale": {"norm": "post", "scale": "unit"},
-        "whole gradient": ALL}
+PART = {"as published": {}, "norm alone": {"norm": "post"}, "scale alone": {"scale": "unit"},
+        "norm and scale": {"norm": "post", "scale": "unit"}, "whole gradient": ALL}
 
 
 def cross_part(profile, seed):

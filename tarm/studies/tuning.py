@@ -32,7 +32,8 @@ def listed_small(variants, seed, recipe=RECIPE):
 FORM = dict.fromkeys(MODELS, {}) | dict.fromkeys(("Dual Nested UT", "AR-TRM"), FORMS[-1])
 RATE = {model: dict.fromkeys((3, 4, 6, 12, 24), 1e-3 if FORM[model] else 3e-3) for model in MODELS}
 RATE["Iterative"][24] = RATE["Iterative Step"][24] = 1e-3
-DEPTH = {"Dense": 6, "Iterative": 3, "Iterative Step": 3, "UT": 6, "Dual UT": 24, "Dual Nested UT": 6, "AR-TRM": 6, "AR-TRM, window all": 12}
+DEPTH = {"Dense": 6, "Iterative": 3, "Iterative Step": 3, "UT": 6, "Dual UT": 24, "Dual Nested UT": 6, "AR-TRM": 6,
+         "AR-TRM, window all": 12}
 
 
 def tune_form(profile, seed):
@@ -95,7 +96,8 @@ def tune_between(profile, seed):
                          for rate in ((LOWEST, *RATES) if "norm" in model else RATES)], seed)
 
 
-BETWEEN_RATE = {model: 1e-3 if fields.get("norm") == "post" else 3e-3 for model, fields in BETWEEN.items()}  # chosen as RATE was (tests/test_tuning.py)
+# Chosen as RATE was (tests/test_tuning.py)
+BETWEEN_RATE = {model: 1e-3 if fields.get("norm") == "post" else 3e-3 for model, fields in BETWEEN.items()}
 
 
 def between(profile, seed):
@@ -136,7 +138,8 @@ POINTED = range(1, 6)      # the seeds on which the models are judged
 POINTERS_RATE = dict.fromkeys(POINTERS, 1e-3) | {
     "Dense": LOWEST, "Iterative Step": LOWEST, "Dual UT": 1e-2, "AR-TRM, H = 1, L = 1, window all": 1e-2, "cured AR-TRM, window all": 3e-3}
 
-BEYOND = {"Dense": (LOWEST, 1e-4), "Iterative": (LOWEST,), "Iterative Step": (LOWEST, 1e-4), "UT": (LOWEST,), "Dual UT": (3e-2,), "AR-TRM, H = 1, L = 1, window all": (3e-2,),
+BEYOND = {"Dense": (LOWEST, 1e-4), "Iterative": (LOWEST,), "Iterative Step": (LOWEST, 1e-4), "UT": (LOWEST,),
+          "Dual UT": (3e-2,), "AR-TRM, H = 1, L = 1, window all": (3e-2,),
           "Dual Nested UT, window all": (LOWEST,), "AR-TRM, window all": (LOWEST,), "cured AR-TRM": (LOWEST,)}
 
 
@@ -152,7 +155,8 @@ def tune_pointers(profile, seed):
 
 def tune_pointers_beyond(profile, seed):
     """The rates beyond RATES, on the side where an end of them did best."""
-    return listed_pointers([POINTERS[model] | {"budget": 12, "learning_rate": rate} for model, rates in BEYOND.items() for rate in rates], seed)
+    return listed_pointers([POINTERS[model] | {"budget": 12, "learning_rate": rate}
+                            for model, rates in BEYOND.items() for rate in rates], seed)
 
 
 def pointers(profile, seed):
