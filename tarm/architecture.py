@@ -3,7 +3,7 @@
 import math
 import numbers
 import operator
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 
 import torch
@@ -104,6 +104,11 @@ class Architecture:
     def whole_window(self):
         """The `window` with which the gradient of this rung goes through every pass."""
         return "all" if LADDER[self.rung].model.nested else "cycle"
+
+    def untruncated(self):
+        """The same with a gradient through every pass, and no update of the weights in between (a loss at every step in its place)."""
+        changed = {"window": self.whole_window} | {field: 0 for field in ("window_warmup",) if hasattr(self, field)}
+        return replace(self, **changed, supervision="steps" if self.supervision == "steps-optimised" else self.supervision)
 
     @property
     def residual_factor(self):

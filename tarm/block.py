@@ -99,9 +99,9 @@ class Block(nn.Module):
 
     Each branch is multiplied by `factor` before it is added (1 as published).
 
-    precision="bf16" makes the matrix products of the two branches in bf16; the residual stream keeps
-    the dtype it came in, because the sum promotes. "float32" means: nothing is cast, so a
-    float64 model stays float64.
+    precision="bf16" multiplies matrices in bf16 (see `tarm.precision`), in which GELU, softmax and dropout between the
+    products of a branch then are as well; the residual stream keeps the dtype it came in, because the sum promotes.
+    "float32" means: nothing is cast, so a float64 model stays float64.
 
     One call is one *block pass*, the unit in which the paper counts compute.
     """
@@ -120,13 +120,13 @@ class Block(nn.Module):
     def forward(self, h, stream="h", past=None):
         """(B, T, C) -> (B, T, C); `stream` names the stream that is updated."""
         for norm, branch in (self.norm1, partial(self.attention, past=past)), (self.norm2, self.mlp):
-            update = self.cheaply(branch, h if self.norm == "post" else norm(h))
+            update = self.in_precision(branch, h if self.norm == "post" else norm(h))
             h = h + (update if self.factor == 1 else self.factor * update)
             h = norm(h) if self.norm == "post" else h
         return self.reentry[stream](h) if self.norm == "reentry" else h
 
-    def cheaply(self, branch, h):
-        """branch(h), its matrix products in the block's precision."""
+    def in_precision(self, branch, h):
+        """branch(h) in the block's precision."""
         if self.precision == "float32":
             return branch(h)
         with bf16_products(h.device):

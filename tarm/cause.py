@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from .evaluation import character_accuracy, latest_accuracy
+from .evaluation import curve
 from .cause_predictions import PREDICTIONS
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
@@ -49,24 +49,21 @@ def outcomes(records, seeds=SEEDS):
     rows = []
     for record in records:
         if record["run"] in wanted:
-            run, found = run_from(record["configuration"]), scores(record)
-            accuracy, last = latest_accuracy(found, run.length), max((score.step for score in found), default=0)
-            if record.get("diverged_at"):
-                accuracy, last = 0.0, run.training_steps
+            run = run_from(record["configuration"])
+            accuracies = curve(scores(record), run.length) | ({run.training_steps: 0.0} if record.get("diverged_at") else {})
+            last, accuracy = max(accuracies.items())
             rows.append((run.rung, name(run), run.task, run.seed, accuracy >= LEARNED, last, accuracy))
     return pd.DataFrame(rows, columns=["rung", "change", "task", "seed", "learned", "steps", "accuracy"])
 
 
 def curves(records, runs):
-    """The evaluations of those records that belong to `runs` (hashes), one row each: change, norm, scale, task, seed, step,
-    accuracy (of characters: greedy, unseen)."""
+    """The evaluations at the training length of those records that belong to `runs` (hashes), one row each: change, norm, scale,
+    task, seed, step, accuracy (of characters: greedy, unseen)."""
     rows = []
     for record in records:
         if record["run"] in runs:
-            run, found = run_from(record["configuration"]), scores(record)
-            rows += [(name(run), run.norm, run.scale, run.task, run.seed, step,
-                      character_accuracy([score for score in found if score.step == step], run.length))
-                     for step in sorted({score.step for score in found})]
+            run = run_from(record["configuration"])
+            rows += [(name(run), run.norm, run.scale, run.task, run.seed, *point) for point in curve(scores(record), run.length).items()]
     return pd.DataFrame(rows, columns=["change", "norm", "scale", "task", "seed", "step", "accuracy"])
 
 

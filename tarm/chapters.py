@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import instruments, slides
 from .architecture import Architecture
-from .evaluation import character_accuracy, latest_accuracy
+from .evaluation import curve, latest_accuracy
 from .ladder import LADDER
 from .placement import compute_placement
 from .profiles import TINY
@@ -63,9 +63,7 @@ def live(run, profile, device="cpu", every=50):
 
 def learning_curve(result, length):
     """The greedy character accuracy of a live model on unseen problems: rows with step and accuracy."""
-    steps = sorted({score.step for score in result.scores})
-    return pd.DataFrame([(step, character_accuracy([s for s in result.scores if s.step == step], length))
-                         for step in steps], columns=["step", "accuracy"])
+    return pd.DataFrame(curve(result.scores, length).items(), columns=["step", "accuracy"])
 
 
 class Readings(NamedTuple):

@@ -96,7 +96,12 @@ def character_accuracy(scores, length, problems="unseen", decoding="greedy"):
     return metrics(score)["character"][0]
 
 
+def curve(scores, length):
+    """{training step: character accuracy (greedy, unseen)} of the evaluations at this length among the Scores, in order."""
+    asked = [score for score in scores if (score.length, score.problems, score.decoding) == (length, "unseen", "greedy")]
+    return {score.step: metrics(score)["character"][0] for score in sorted(asked, key=lambda score: score.step)}
+
+
 def latest_accuracy(scores, length):
-    """The character accuracy (greedy, unseen) of the last evaluation at this length among the Scores; None where there is none."""
-    steps = [score.step for score in scores if score.length == length]
-    return character_accuracy([score for score in scores if score.step == max(steps)], length) if steps else None
+    """The last of `curve`; None where it has none."""
+    return next(reversed(curve(scores, length).values()), None)

@@ -5,7 +5,7 @@ A *cell* is a model with a number of passes: "Universal Transformer, 12 passes".
 
 import pandas as pd
 
-from .evaluation import Score, character_accuracy, metrics
+from .evaluation import Score, curve, metrics
 from .ladder import LADDER
 from .runs import run_from
 from .statistics import holm, interval, t_test
@@ -68,9 +68,8 @@ def trajectories(records, runs, name=label):
     for record in records:
         if record["run"] not in runs:
             continue
-        run, ledger, found = run_from(record["configuration"]), record["ledger"], scores(record)
-        accuracies = {step: character_accuracy([score for score in found if score.step == step], run.length)
-                      for step in sorted({score.step for score in found})}
+        run, ledger = run_from(record["configuration"]), record["ledger"]
+        accuracies = curve(scores(record), run.length)
         if record.get("diverged_at"):
             accuracies[run.training_steps] = 0.0
         for step, accuracy in accuracies.items():

@@ -132,7 +132,8 @@ def attention(model, tokens, **call):
 
     def watch(module, inputs):
         q, k = query_and_key(module, inputs[0])
-        scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+        scores = q @ k.transpose(-2, -1)  # of a model in bf16 they are bf16
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32)) / q.shape[-1] ** 0.5
         future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         maps.append(scores.masked_fill(future, -torch.inf).softmax(dim=-1))
 

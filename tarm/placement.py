@@ -1,7 +1,5 @@
 """Where the passes go: one training call of each rung, traced pass by pass."""
 
-from dataclasses import replace
-
 import pandas as pd
 import torch
 
@@ -79,8 +77,7 @@ def compute_placement(budget=12, rungs=None, **fields):
         run = Run(rung=rung, budget=budget, **fields)
         passes, _, _ = traced_call(run)
         # autograd's graph tells what is read only where the gradient is not cut
-        whole = replace(run, window=run.whole_window, window_warmup=0)
-        graph, readout, leaves = traced_call(whole)
+        graph, readout, leaves = traced_call(run.untruncated())
         produced = {traced["output"].grad_fn: i for i, traced in enumerate(graph)}
         read, _ = sources(readout, produced, leaves)
         for i, (this, traced) in enumerate(zip(passes, graph)):

@@ -172,15 +172,25 @@ class Store:
             print(f"left out: {error}", file=sys.stderr)
         return records
 
-    def clear(self, run_hash, finished=False):
-        """Remove what a killed sweep may have left of a run: whoever is about to begin it anew calls this holding its lock. Of a
-        finished one the lock too, unless somebody holds it, who may be completing the run."""
+    def parts(self, run_hash):
+        """The files that a killed sweep may have left half written of a run."""
+        return [*self.root.glob(f"*/.{run_hash}.*.part")]
+
+    def clear(self, run_hash):
+        """Remove `parts`: for whoever is about to begin the run anew, and holds its lock."""
+        for path in self.parts(run_hash):
+            path.unlink(missing_ok=True)
+
+    def clear_finished(self, run_hash):
+        """Remove what is left of a finished run besides what belongs to it, its lock too, unless somebody holds that, who may be
+        completing the run."""
         unfinished = self.unfinished_path(run_hash)
-        left = [*self.root.glob(f"*/.{run_hash}.*.part"),
-                *(path for path in (unfinished, unfinished.with_suffix(".lock")) if finished and path.exists())]
-        with contextlib.suppress(OSError), self.lock(run_hash).acquire(timeout=0) if finished and left else contextlib.nullcontext():
-            for path in [*left, unfinished.with_suffix(".lock")] if finished and left else left:
-                path.unlink(missing_ok=True)
+        lock = unfinished.with_suffix(".lock")
+        left = [*self.parts(run_hash), *(path for path in (unfinished, lock) if path.exists())]
+        if left:
+            with contextlib.suppress(OSError), self.lock(run_hash).acquire(timeout=0):
+                for path in (*left, lock):
+                    path.unlink(missing_ok=True)
 
     def find(self, prefix):
         """The one record whose hash begins with `prefix`. Raises ValueError unless there is one."""

@@ -113,7 +113,7 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, compi
         return Outcome(FAILED, f"{name}: {explain(error, run, device)}")
     finally:
         if store.has(*job):
-            store.clear(run.hash, finished=True)  # the lock too: nobody needs it any more
+            store.clear_finished(run.hash)  # the lock too: nobody needs it any more
     if result.diverged_at:
         return Outcome(FINISHED, f"{name}: diverged at step {result.diverged_at}")
     accuracy = latest_accuracy(result.scores, run.length)
@@ -172,7 +172,7 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     """
     for job in jobs:
         if store.has(*job):
-            store.clear(job.run.hash, finished=True)
+            store.clear_finished(job.run.hash)
     missing = sorted((job for job in jobs if not store.has(*job)), key=cost, reverse=True)
     for name, number in ("jobs", workers), ("threads", threads):
         if number is not None:

@@ -180,8 +180,11 @@ def learned(run, accuracy):
 
 
 def check_room(run, schedule):
-    """Raise ValueError, before anything is trained, where an evaluated length does not fit the context, or a model cannot
-    run the other numbers of steps that are to be evaluated."""
+    """Raise ValueError, before anything is trained, where an evaluated length does not fit the context, a run could not tell when
+    to end, or a model cannot run the other numbers of steps that are to be evaluated."""
+    if run.stop_at and run.length not in schedule.lengths:
+        raise ValueError(f"stop_at={run.stop_at} asks for the accuracy at the training length, {run.length}, which is not among "
+                         f"the lengths {schedule.lengths}: add it")
     if schedule.other_steps and run.length not in schedule.lengths_at(run.training_steps, run.training_steps):
         raise ValueError(f"other_steps={schedule.other_steps} are evaluated at the training length, {run.length}, "
                          f"which is not among the lengths {schedule.lengths}: add it")

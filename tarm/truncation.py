@@ -1,7 +1,5 @@
 """What a truncated gradient holds of the whole one, and how well the two agree."""
 
-from dataclasses import replace
-
 import torch
 
 from .instruments import rms, trace
@@ -17,20 +15,25 @@ def block_gradient(model, tokens, targets):
 
 def untruncated(model):
     """A model with the same weights and a gradient through every pass."""
-    whole = replace(model.architecture, window=model.architecture.whole_window).build().to(next(model.parameters()))
+    whole = model.architecture.untruncated().build().to(next(model.parameters()))
     whole.load_state_dict(model.state_dict())
     return whole.train(model.training)
 
 
 def truncation(model, tokens, targets, eps=1e-8):
-    """The block's gradient as the model's window leaves it, beside the gradient through all passes.
+    """The block's gradient as the model's window leaves it, beside the gradient through all passes; without dropout, whose masks
+    would differ between the two.
 
     -> {"share": norm of the first over the second, "cosine": of the angle between them, the same for queries and keys alone,
     "share_qk", "cosine_qk"; and as AdamW takes them, whose first step is g / (|g| + eps) for each weight: "step_cosine", of the
     angle between the two first steps, and "below_eps", the share of the weights whose gradient in the window is smaller than
     eps, and so hardly moves them}. A cosine is nan where one of the two is zero.
     """
-    part, whole = (block_gradient(m, tokens, targets) for m in (model, untruncated(model)))
+    training = model.training
+    try:
+        part, whole = (block_gradient(m, tokens, targets) for m in (model.eval(), untruncated(model)))
+    finally:
+        model.train(training)
 
     def flat(gradient, names):
         return torch.cat([gradient[name].flatten() for name in names]).cpu().double()

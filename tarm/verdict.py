@@ -19,6 +19,7 @@ else *not reproduced*; *seen n times* with fewer seeds, whatever came out; *not 
 stands beside it, without a verdict. Runs in bf16 count, since the study `precision` compares bf16 with float32 (with
 three passes, on a CPU); never both in one cell, and the column says which. All values are in %; the published ones are
 of one seed each."""
+IN_README = ("characters", "answers")
 REPRODUCED, NOT_REPRODUCED, NOT_RUN = "reproduced", "not reproduced", "not run"
 
 
@@ -135,9 +136,9 @@ def whole_page(table):
 
 
 def for_readme(table):
-    """What stands in the README: the counts, and in full the rows of which something has been run."""
+    """What stands in the README: the counts, and of the main study's groups IN_README the rows of which something has been run."""
     run = table.groupby(["group", "rung"], sort=False)["seeds"].transform("sum") > 0
-    return "\n".join([BEGIN, "", *summary(table), *details(table[run]), "", END])
+    return "\n".join([BEGIN, "", *summary(table), *details(table[run & table["group"].isin(IN_README)]), "", END])
 
 
 def write(records, project):

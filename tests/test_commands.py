@@ -373,7 +373,7 @@ def test_minutes_save_and_leave(tmp_path, capsys):
     """Next to no time: nothing is finished, and that is said, without an error."""
     assert main(["sweep", "--profile", "smoke", "--rung", "universal,ar_trm", "--task", "copy", "--minutes", "1e-9",
                  "--store", str(tmp_path), *ALONE]) == 0
-    assert "2 runs: 0 there, 0 trained now, 2 left" in capsys.readouterr().out
+    assert "2 runs: 0 there, 0 finished now, 2 left" in capsys.readouterr().out
 
 
 def test_filters_are_values_not_spellings(tarm):
@@ -469,7 +469,7 @@ def test_one_run_that_fails_does_not_end_the_others(tmp_path):
 def test_runs_that_failed_end_the_command_with_one_line(tarm, monkeypatch):
     monkeypatch.setattr("tarm.commands.training.sweep", lambda *_: Sweep(1, 0, 0, ["0123456789ab Dense: why"]))
     code, out, err = tarm("train --profile smoke --rung dense --task copy")
-    assert code == 1 and "1 trained now, 0 left, 1 failed" in out and err == "tarm: 1 runs failed, the first: 0123456789ab Dense: why\n"
+    assert code == 1 and "1 finished now, 0 left, 1 failed" in out and err == "tarm: 1 runs failed, the first: 0123456789ab Dense: why\n"
 
 
 def test_an_interrupt_says_how_to_go_on(tarm, monkeypatch):

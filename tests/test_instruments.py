@@ -125,6 +125,12 @@ def test_attention_is_causal_and_uniform_where_all_scores_are_equal():
     torch.testing.assert_close(instruments.attention(model, tokens)[0][0, 0], rows / rows.sum(-1, keepdim=True))
 
 
+def test_attention_of_a_model_in_bf16_adds_up_to_one():
+    maps = instruments.attention(build("dense", width=16, heads=2, budget=3, context=16, precision="bf16"), copy_batch()[0])
+    for weights in maps:
+        torch.testing.assert_close(weights.sum(-1), torch.ones(4, 2, 9))
+
+
 def test_attention_weights_are_those_the_module_uses():
     """With the value and output projections the identity, the module returns the weighted mean of what it reads."""
     model, (tokens, _) = small("iterative", budget=1, heads=1), copy_batch()

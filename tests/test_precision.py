@@ -14,6 +14,8 @@ CALLS = {
     "matmul": lambda h, weight: torch.matmul(h, weight.T),
     "@": lambda h, weight: h @ weight.T,
     "baddbmm": lambda h, weight: torch.baddbmm(torch.ones(1, 1), h, weight.T.expand(len(h), -1, -1), alpha=0.25),
+    "bmm": lambda h, weight: torch.bmm(h, weight.T.expand(len(h), -1, -1)),
+    "einsum": lambda h, weight: torch.einsum("btc,dc->btd", h, weight),
 }
 
 
@@ -60,6 +62,14 @@ def test_each_product_of_a_block_is_listed():
     assert len(made) == 6  # q, k and v together, scores, their weights @ v, out; in, out
 
 
+@pytest.mark.parametrize("numbers", [torch.tensor([[257]]), torch.tensor([[1 + 2**-20]], dtype=torch.float64)])
+def test_other_numbers_are_left_alone(numbers):
+    """As by autocast: whole numbers, and those of a float64 model."""
+    for context in RoundedProducts, autocast:
+        with context():
+            assert torch.equal(numbers @ torch.ones_like(numbers), numbers)
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_a_block_agrees_with_autocast(training, monkeypatch):
     """Sums may be added in another order, and one that lies at the middle of two bf16 numbers be rounded the other way."""
@@ -76,10 +86,19 @@ def test_a_block_agrees_with_autocast(training, monkeypatch):
         assert (ours - theirs).norm() <= 2**-7 * theirs.norm()
 
 
-@pytest.mark.parametrize("capability, compiling, context", [
-    ("AVX2", False, RoundedProducts), ("DEFAULT", False, RoundedProducts), ("AVX512", False, torch.autocast),
-    ("AVX2", True, torch.autocast)])
-def test_autocast_is_used_where_vectors_are_wide_and_by_the_compiler(capability, compiling, context, monkeypatch):
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+@pytest.mark.parametrize("narrow, compiling, context", [
+    (True, False, RoundedProducts), (False, False, torch.autocast), (True, True, torch.autocast)])
+def test_autocast_is_used_where_vectors_are_wide_and_by_the_compiler(narrow, compiling, context, monkeypatch):
+    monkeypatch.setattr("tarm.precision.NARROW", narrow)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
     assert isinstance(bf16_products(torch.device("cpu")), context)
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+def test_a_block_is_one_graph_to_the_compiler(narrow, monkeypatch):
+    monkeypatch.setattr("tarm.precision.NARROW", narrow)
+    block, h = Block(16, 2, 0.0, precision="bf16"), torch.randn(2, 5, 16)
+    with autocast():
+        expected = block.attention(block.norm1(h))
+    compiled = torch.compile(lambda h: block.in_precision(block.attention, block.norm1(h)), backend="eager", fullgraph=True)
+    assert torch.equal(compiled(h), expected)

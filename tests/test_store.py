@@ -240,9 +240,9 @@ def test_what_another_sweep_is_completing_is_left_alone(store):
     unfinished = store.unfinished_path(JOB.run.hash)
     with store.lock(JOB.run.hash):
         unfinished.write_text("progress")
-        store.clear(JOB.run.hash, finished=True)
+        store.clear_finished(JOB.run.hash)
         assert unfinished.exists() and unfinished.with_suffix(".lock").exists()
     for left in unfinished, unfinished.with_name(f".{unfinished.name}.7.part"):
         left.write_text("progress")
-        store.clear(JOB.run.hash, finished=True)
+        store.clear_finished(JOB.run.hash)
         assert not left.exists() and not unfinished.with_suffix(".lock").exists()

@@ -111,6 +111,11 @@ def test_the_stream_of_an_apple_gpu_is_put_back(monkeypatch):
     assert state["mps"] == "as it was"
 
 
+def test_a_run_that_could_not_tell_when_to_end_is_refused_before_training():
+    with pytest.raises(ValueError, match="stop_at=0.9 asks for the accuracy at the training length, 3, .* add it"):
+        check_room(run_of("iterative", stop_at=0.9), Schedule(2, (2,), (3,)))
+
+
 def test_other_steps_that_cannot_be_run_are_refused_before_training():
     with pytest.raises(ValueError, match="dense has a block for each of its 24 steps .* leave them out"):
         check_room(run_of("dense"), Schedule(2, (3,), other_steps=(12,)))

@@ -5,6 +5,8 @@ import torch
 
 from helpers import identity
 from tarm import TASKS, build, theory
+from tarm.placement import compute_placement
+from tarm.runs import Run
 from tarm.truncation import block_gradient, lens_accuracy, residuals, truncation
 
 SMALL = {"width": 16, "heads": 2, "budget": 12, "context": 16, "dropout": 0.0}
@@ -31,6 +33,21 @@ def test_the_share_is_the_ratio_of_norms_that_two_models_give():
         norms[window] = torch.cat([p.grad.flatten() for p in other.block.parameters()]).norm()
     assert truncation(model, tokens, targets)["share"] == pytest.approx((norms["cycle"] / norms["all"]).item())
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_dropout_is_left_out():
+    """Two models would draw different masks: of a gradient that is whole in either, the window would not hold all."""
+    model = build("iterative", **SMALL | {"dropout": 0.5})
+    found = truncation(model, *batch())
+    assert found["share"] == pytest.approx(1) and found["step_cosine"] == pytest.approx(1) and model.training
+
+
+@pytest.mark.parametrize("fields", [{"window": "4", "window_warmup": 300}, {"supervision": "steps-optimised"}])
+def test_the_whole_gradient_of_any_run_can_be_taken(fields):
+    """Whose fields have no meaning for a gradient through every pass."""
+    run = Run(rung="ar_trm", task="copy", length=4, **SMALL | {"steps": 2}, **fields)
+    assert 0 < truncation(run.build(), *batch())["share"] < 1
+    assert set(compute_placement(rungs=["ar_trm"], task="copy", length=4, batch=2, **SMALL | {"steps": 2}, **fields)["gradient"]) == {True, False}
 
 
 def test_of_one_stream_the_whole_is_the_model_without_a_window():

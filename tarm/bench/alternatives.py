@@ -1,11 +1,13 @@
 """What single choices are worth: the seconds without each over those with it. What else could be chosen is here only."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
 
 from ..block import Attention, Dropout
+from ..precision import bf16_products
 from ..published import PublishedTraining, padded_batch
 from ..tasks import TASKS
 from ..training import Progress
@@ -82,7 +84,7 @@ def both_ways(bench, module, width, precision):
 
     def ten_times():
         for _ in range(10):
-            with torch.autocast(h.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            with bf16_products(h.device) if precision == "bf16" else nullcontext():
                 output = module(h)
             output.float().sum().backward()
 

@@ -42,7 +42,7 @@ def row(part, subject, values, unit, x=0):
 
 @cache
 def bf16_pays(device, size=256):
-    """Is a product of matrices no slower in bf16 than in float32? On a CPU without instructions for it, it takes tens of times as long."""
+    """Is a product of matrices no slower in bf16 than in float32? Hardly on a CPU without instructions for it (see `tarm.precision`)."""
     seconds = []
     for dtype in PRECISIONS.values():
         a = torch.ones(size, size, dtype=dtype, device=device)

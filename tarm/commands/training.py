@@ -40,7 +40,7 @@ def train_and_report(these, arguments):
                      arguments.save_every, arguments.recompute, arguments.compile)
     finally:
         refused = table.refresh(store)
-    print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} trained now, {done.left} left, "
+    print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} finished now, {done.left} left, "
           f"{len(done.failed)} failed: {store.root}")
     if done.failed:
         raise RuntimeError(f"{len(done.failed)} runs failed, the first: {done.failed[0]}")
