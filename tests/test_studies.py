@@ -9,7 +9,7 @@ COUNTS = {"main": 7 * 3, "compute": 7 * 2 * 2, "width": 7 * 4, "training_length"
           "cause": 7, "precision": 4, "depth": 7 + 6 + 5, "refinement": 6, "three_passes": 4, "structure_cured": 3 * 6,
           "refinement_rest": 3, "depth_rest": 3, "headline": 8 * 3, "cause_reverse": 7, "training_length_cured": 8 * 3 * 4,
           "cross": 2 * 3 * 2 * 2, "cross_part": 5, "controls": 30 + 5, "slower": 2 * 6 + 3, "scales": 3 * 2 + 2, "small_eps": 4, "one_stream": 3 * 2 + 5 + 4, "widths": 3 * 2, "depth_small": 8 + 10 + 14 + 14, "depth_learned": 2 * (8 + 10 + 12 + 12),
-          "tune_form": 8 * 4 * 2, "tune_between": 7 * 3 + 4 * 4, "between": 11, "confirm": 7, "settle": 3, "tune_pointers": 10 * 3, "tune_pointers_beyond": 11, "pointers": 10 * 4 - 1, "pointers_on": 2,
+          "tune_form": 8 * 4 * 2, "tune_between": 7 * 3 + 4 * 4, "between": 11, "confirm": 7, "settle": 3, "tune_pointers": 10 * 3, "tune_pointers_beyond": 11, "pointers": 10 * 4 - 1, "pointers_on": 2, "pointers_drafts": 2,
           "tune_rate": 8 * 4 * 3, "tune_low": 2 * 4 + 2, "bare_rate": 6 * 2 * 2, "tuned": 8 * 4}
 
 

@@ -34,7 +34,7 @@ STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
                 small.depth_small, small.depth_learned, small.one_stream, tuning.tune_form, tuning.tune_rate,
                 tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between, tuning.between, tuning.confirm,
                 tuning.settle, tuning.tune_pointers, tuning.tune_pointers_beyond, tuning.pointers,
-                tuning.pointers_on)}.items() for study in studies}
+                tuning.pointers_on, tuning.pointers_drafts)}.items() for study in studies}
 STUDIES["cross_part"] = Study(small.cross_part, ("smoke", "cpu"))  # last, so that a run of the cross is the cross's
 
 

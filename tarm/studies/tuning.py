@@ -135,7 +135,7 @@ POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative 
     "AR-TRM, window all": TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
 POINTERS_CHOSEN = (1000,)  # the seed on which the rates are chosen; no result is taken from it
 POINTED = range(1, 6)      # the seeds on which the models are judged
-POINTED_ON = range(6, 11)  # and those of `pointers_on`
+POINTED_ON = range(6, 11)  # and those of `pointers_on` and `pointers_drafts`
 POINTERS_RATE = dict.fromkeys(POINTERS, 1e-3) | {
     "Dense": LOWEST, "Iterative Step": LOWEST, "Dual UT": 1e-2, "AR-TRM, H = 1, L = 1, window all": 1e-2, "cured AR-TRM, window all": 3e-3}
 
@@ -169,9 +169,18 @@ def pointers(profile, seed):
     ], seed), (2, 4, 6, 8, 12, 18, 24))
 
 
+WHOLE_ON = POINTERS["AR-TRM, window all"] | {"learning_rate": POINTERS_RATE["AR-TRM, window all"], "stop_at": 0.0}  # to the last step
+
+
 def pointers_on(profile, seed):
     """Rung 7 with its whole gradient, with 3 and with 12 passes, for all of the 3000 steps: where `pointers` ends its runs, three
     passes are nearly as good, and what 12 may gain beyond that cannot be seen. Five times as many problems tell smaller differences."""
-    model = POINTERS["AR-TRM, window all"] | {"learning_rate": POINTERS_RATE["AR-TRM, window all"], "stop_at": 0.0}
-    found = listed_pointers([model | depth for depth in (ONE_CYCLE, {"budget": 12})], seed)
+    found = listed_pointers([WHOLE_ON | depth for depth in (ONE_CYCLE, {"budget": 12})], seed)
     return at_other_depths([job._replace(schedule=Schedule(250, (10,), problems=500)) for job in found], (3, 6, 12, 24))
+
+
+def pointers_drafts(profile, seed):
+    """The same model with six passes, in one step: in two cycles, so that y is written and then improved, or in one, in which z is
+    updated five times and y written once."""
+    found = listed_pointers([WHOLE_ON | {"budget": 6, "outer": cycles, "inner": 6 // cycles - 1} for cycles in (2, 1)], seed)
+    return [job._replace(schedule=Schedule(100, (10,), problems=200)) for job in found]
