@@ -107,8 +107,8 @@ class Architecture:
 
     def untruncated(self):
         """The same with a gradient through every pass, and no update of the weights in between (a loss at every step in its place)."""
-        changed = {"window": self.whole_window} | {field: 0 for field in ("window_warmup",) if hasattr(self, field)}
-        return replace(self, **changed, supervision="steps" if self.supervision == "steps-optimised" else self.supervision)
+        supervision = "steps" if self.supervision == "steps-optimised" else self.supervision
+        return replace(self, window=self.whole_window, supervision=supervision)
 
     @property
     def residual_factor(self):

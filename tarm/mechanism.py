@@ -53,7 +53,7 @@ def mechanism(changes=CROSS, seeds=(0,), task="copy"):
             run = Run(**SMALL | TRM | {"task": task, "seed": seed} | change)
             rows.append({"rung": run.rung, "change": name(run), "norm": run.norm, "scale": run.scale, "window": run.window, "seed": seed,
                          "passes": run.budget, "cycles": run.steps * (run.outer if LADDER[run.rung].model.nested else 1)}
-                        | expected(run) | measured(run.build(seed).eval(), *first_batch(run), run.eps))
+                        | expected(run) | measured(run.build(seed), *first_batch(run), run.eps))
     return pd.DataFrame(rows)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-# What a block multiplies with, and what a hook or a rung of one's own may: `torch.autocast` casts for all of these.
+# What a block multiplies with, and what a hook or a rung of one's own is likely to; `torch.autocast` casts for more.
 PRODUCTS = {F.linear, torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__, torch.baddbmm, torch.bmm, torch.Tensor.bmm,
             torch.mm, torch.Tensor.mm, torch.addmm, torch.einsum}
 # Of an x86 CPU that has no vectors of 512 bits, and of one that PyTorch knows nothing of, as it names them
@@ -19,13 +19,14 @@ NARROW = torch.backends.cpu.get_cpu_capability() in ("AVX2", "NO AVX", "DEFAULT"
 
 
 class RoundedProducts(TorchFunctionMode):
-    """Within it PRODUCTS of float32 and bf16 numbers round what they are given, and what they return, to bf16, and multiply
-    in float32. A gradient passes the same roundings. Other numbers are left alone, as by `torch.autocast`."""
+    """Within it PRODUCTS of float32 and bf16 tensors round what they are given, and what they return, to bf16, and multiply
+    in float32. A gradient passes the same roundings. Other products, and other numbers, are left alone."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         given = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, torch.Tensor)]
-        if func not in PRODUCTS or not all(arg.dtype in (torch.float32, torch.bfloat16) for arg in given):
+        ours = given and all(arg.dtype in (torch.float32, torch.bfloat16) for arg in given) and "out" not in kwargs
+        if func not in PRODUCTS or not ours:
             return func(*args, **kwargs)
         return func(*map(rounded, args), **{name: rounded(arg) for name, arg in kwargs.items()}).bfloat16()
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from .architecture import Architecture, at_least, choose, finite
 from .tasks import TASKS, VOCABULARY
@@ -76,6 +76,10 @@ class Run(Architecture):
         k = int(self.window)
         first = min(2, k)
         return first + int((k - first) * min(1, (step - 1) / self.window_warmup))
+
+    def untruncated(self):
+        """As `Architecture.untruncated`, without the warm-up of a window that is then gone."""
+        return Architecture.untruncated(replace(self, window_warmup=0))
 
     @property
     def hash(self):

@@ -1,7 +1,10 @@
 """What a truncated gradient holds of the whole one, and how well the two agree."""
 
+from contextlib import contextmanager
+
 import torch
 
+from .block import Dropout
 from .instruments import rms, trace
 from .tasks import IGNORE
 
@@ -20,6 +23,19 @@ def untruncated(model):
     return whole.train(model.training)
 
 
+@contextmanager
+def without_dropout(*models):
+    """Training mode but for dropout: what a rung does in training alone it goes on doing."""
+    layers = {layer: layer.p for model in models for layer in model.modules() if isinstance(layer, Dropout)}
+    try:
+        for layer in layers:
+            layer.p = 0.0
+        yield
+    finally:
+        for layer, p in layers.items():
+            layer.p = p
+
+
 def truncation(model, tokens, targets, eps=1e-8):
     """The block's gradient as the model's window leaves it, beside the gradient through all passes; without dropout, whose masks
     would differ between the two.
@@ -29,11 +45,9 @@ def truncation(model, tokens, targets, eps=1e-8):
     angle between the two first steps, and "below_eps", the share of the weights whose gradient in the window is smaller than
     eps, and so hardly moves them}. A cosine is nan where one of the two is zero.
     """
-    training = model.training
-    try:
-        part, whole = (block_gradient(m, tokens, targets) for m in (model.eval(), untruncated(model)))
-    finally:
-        model.train(training)
+    both = model, untruncated(model)
+    with without_dropout(*both):
+        part, whole = (block_gradient(each, tokens, targets) for each in both)
 
     def flat(gradient, names):
         return torch.cat([gradient[name].flatten() for name in names]).cpu().double()

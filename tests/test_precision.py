@@ -64,10 +64,11 @@ def test_each_product_of_a_block_is_listed():
 
 @pytest.mark.parametrize("numbers", [torch.tensor([[257]]), torch.tensor([[1 + 2**-20]], dtype=torch.float64)])
 def test_other_numbers_are_left_alone(numbers):
-    """As by autocast: whole numbers, and those of a float64 model."""
+    """As by autocast: whole numbers, and those of a float64 model; also in a list."""
     for context in RoundedProducts, autocast:
         with context():
             assert torch.equal(numbers @ torch.ones_like(numbers), numbers)
+            assert torch.equal(torch.einsum("ij,jk->ik", [numbers, torch.ones_like(numbers)]), numbers)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -42,6 +42,14 @@ def test_dropout_is_left_out():
     assert found["share"] == pytest.approx(1) and found["step_cosine"] == pytest.approx(1) and model.training
 
 
+def test_what_is_done_in_training_alone_is_done():
+    """A trained halting head has its loss then, and every step is read; in evaluation the first at which it says so."""
+    model = build("ar_trm", window="step", norm="post", halting_head="trained", **SMALL | {"steps": 2}).double()
+    with torch.no_grad():
+        model.q_halt.bias.fill_(5)
+    assert truncation(model, *batch())["share"] < 0.9
+
+
 @pytest.mark.parametrize("fields", [{"window": "4", "window_warmup": 300}, {"supervision": "steps-optimised"}])
 def test_the_whole_gradient_of_any_run_can_be_taken(fields):
     """Whose fields have no meaning for a gradient through every pass."""

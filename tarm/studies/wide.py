@@ -2,7 +2,7 @@
 
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, CURED, PUBLISHED_RUNGS, THREE_PASSES, TRM, at_other_depths, listed, multiples, rungs
+from .lists import ALL, CURED, PUBLISHED_RUNGS, THREE_PASSES, TRM, listed, multiples, rungs
 from .published import COMPUTE, COMPUTE_SCHEDULE, LENGTHS, STRUCTURES
 
 BF16 = {"precision": "bf16"}
@@ -28,14 +28,14 @@ def precision(profile, seed):
 
 
 def depth(profile, seed):
-    """Whether refinement, or depth, gains anything: 3, 6 and 12 passes at width 192, and run with other numbers of them."""
+    """Whether refinement, or depth, gains anything: 3, 6 and 12 passes at width 192."""
     flat = rungs("universal", "dual_ut", "dense")
     by_budget = {12: [TRM, TRM | ALL, CURED, CURED | ALL, *flat],
                  6: [TRM | ALL, CURED, CURED | ALL, *flat],
                  3: [TRM | {"outer": 1}, CURED | {"outer": 1}, {"rung": "universal"}, {"rung": "dual_ut", "budget": 4},
                      {"rung": "dense"}]}
-    return at_other_depths([job for budget, variants in by_budget.items() for job in listed(
-        variants, COMPUTE_SCHEDULE, width=192, seed=seed, **{"budget": budget} | COMPUTE | BF16)], (3, 4, 6, 12, 24))
+    return [job for budget, variants in by_budget.items()
+            for job in listed(variants, COMPUTE_SCHEDULE, width=192, seed=seed, **{"budget": budget} | COMPUTE | BF16)]
 
 
 def depth_rest(profile, seed):
