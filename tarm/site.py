@@ -61,15 +61,21 @@ class Site:
         return self.shown.setdefault(file, f"project/{file.relative_to(self.project).as_posix()}{suffix}")
 
     def text(self, source, page, text):
-        """Markdown -> HTML for a page; links to files, as seen from the file `source`, lead to their pages."""
+        """Markdown -> HTML for a page; links to files, as seen from the file `source`, lead to their pages, and links to a
+        heading, written as GitHub wants them, to its place."""
+        html = markdown(text)
+        places = {re.sub(r"[^\w-]", "", name).lower(): name for name in re.findall(r'<h\d id="([^"]*)"', html)}
+
         def new(match):
             url = urlsplit(unescape(match[2]))
-            if url.scheme or url.netloc or not url.path:
+            if url.scheme or url.netloc:
                 return match[0]
+            if not url.path:
+                return f'{match[1]}#{places.get(url.fragment, url.fragment)}"'
             target = relative(self.place((source.parent / unquote(url.path)).resolve()), page)
             return f'{match[1]}{target}{"#" * bool(url.fragment)}{url.fragment}"'
 
-        return LINK.sub(new, markdown(text))
+        return LINK.sub(new, html)
 
     def write(self, page, title, body):
         """One page: `body` beside the list of chapters, above the links to the chapters before and after."""
