@@ -100,15 +100,10 @@ class Architecture:
         """Does the loss look at every step, where the rung itself looks at the last?"""
         return self.supervision != "end" or self.readout == "mean" or self.halting_head == "trained"
 
-    @property
-    def whole_window(self):
-        """The `window` with which the gradient of this rung goes through every pass."""
-        return "all" if LADDER[self.rung].model.nested else "cycle"
-
     def untruncated(self):
         """The same with a gradient through every pass, and no update of the weights in between (a loss at every step in its place)."""
         supervision = "steps" if self.supervision == "steps-optimised" else self.supervision
-        return replace(self, window=self.whole_window, supervision=supervision)
+        return replace(self, window="all" if LADDER[self.rung].model.nested else "cycle", supervision=supervision)
 
     @property
     def residual_factor(self):
