@@ -13,7 +13,7 @@ from .cause_predictions import PREDICTIONS
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
 from .store import scores
-from .studies import ALL, LEARNED, SMALL, TRM, jobs
+from .studies import ALL, LEARNED, UNTIL_LEARNED, TRM, jobs
 
 STUDIES = ("cross", "controls", "slower", "scales", "small_eps", "one_stream", "widths")
 SEEDS = range(10)        # of the cross
@@ -31,7 +31,7 @@ CONTRASTS = {
 
 def name(run):
     """What a run changes about the small published one of its rung: "norm=post scale=unit", or "published"."""
-    published = asdict(Run(**SMALL | {"rung": run.rung, "task": run.task, "seed": run.seed}))
+    published = asdict(Run(**UNTIL_LEARNED | {"rung": run.rung, "task": run.task, "seed": run.seed}))
     differs = [f"{field}={value:.3g}" if isinstance(value, float) else f"{field}={value}"
                for field, value in asdict(run).items() if field != "steps" and published[field] != value]
     return " ".join(differs) or "published"
@@ -39,7 +39,7 @@ def name(run):
 
 def named(change):
     """The same of a cell."""
-    return name(Run(**SMALL | TRM | {"task": "copy"} | change))
+    return name(Run(**UNTIL_LEARNED | TRM | {"task": "copy"} | change))
 
 
 def outcomes(records, seeds=SEEDS):

@@ -40,12 +40,12 @@ def wiring(run):
     }.items() if changed])
 
 
-FORMS = {("post", "unit"): "cured ", ("reentry", "unit"): "re-entry "}  # (norm, scale) that have a name
+FORM_NAMES = {("post", "unit"): "cured ", ("reentry", "unit"): "re-entry "}  # (norm, scale) that have a name
 
 
 def label(run):
-    """The model of a run as figures name it: its `wiring`, behind the name of its norm and scale where FORMS has one."""
-    return FORMS.get((run.norm, run.scale), "") + wiring(run)
+    """The model of a run as figures name it: its `wiring`, behind the name of its norm and scale where FORM_NAMES has one."""
+    return FORM_NAMES.get((run.norm, run.scale), "") + wiring(run)
 
 
 # The names of some models, as `label` gives them.

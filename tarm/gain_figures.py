@@ -7,10 +7,10 @@ import textwrap
 import matplotlib
 
 from .drawing import CHANCE, new, percent, styled
-from .gain import FORMS
+from .gain import FORM_NAMES
 from .ladder import LADDER
 
-CURED = "#6a3d9a"  # no rung has this colour: the cured model stands outside the ladder
+CURED_COLOUR = "#6a3d9a"  # no rung has this colour: the cured model stands outside the ladder
 DASHES = {"window step": (0, (4, 1.5)), "window all": (0, (1, 1)), "deep supervision": (0, (4, 1, 1, 1)),
           "trained halting": (0, (6, 1, 1, 1, 1, 1))}
 MARKS = {3: "o", 4: "o", 6: "s", 12: "^", 24: "D"}  # by passes; Dual UT takes 4 for 3
@@ -20,7 +20,7 @@ HEIGHTS = {3: 0.3, 4: 0.3, 6: 0.1, 12: -0.1, 24: -0.3}  # of the same within the
 def style_of(model, rung):
     """(colour, dashes) of a model as `tarm.gain.label` names it."""
     dashes = next((dash for part, dash in reversed(DASHES.items()) if part in model), "-")
-    return CURED if model.startswith(tuple(FORMS.values())) else LADDER[rung].colour, dashes
+    return CURED_COLOUR if model.startswith(tuple(FORM_NAMES.values())) else LADDER[rung].colour, dashes
 
 
 def passes_axis(ax, ticks):

@@ -6,7 +6,7 @@ from typing import Callable, NamedTuple
 
 import pandas as pd
 
-from .gain import CURED, FEW, FLAT, FORMS, NESTED, ONE_UPDATE, THRESHOLD, UNNESTED, WHOLE
+from .gain import CURED, FEW, FLAT, FORM_NAMES, NESTED, ONE_UPDATE, THRESHOLD, UNNESTED, WHOLE
 
 
 class NotRun(LookupError):
@@ -132,7 +132,7 @@ BETWEEN_PREDICTIONS = (
     Prediction("no form of rung 7 whose gradient is cut ends above 60 %",
                lambda t: all(t.mean(model, [12]) <= 0.6
                              for model in set(there(t.ends)["model"])
-                             if model.startswith(tuple(FORMS.values())) and "AR-TRM" in model)),
+                             if model.startswith(tuple(FORM_NAMES.values())) and "AR-TRM" in model)),
     Prediction("no form of rung 7 ends above UT",
                lambda t: all(t.mean(model, [12]) <= t.mean("UT", [12]) for model in set(there(t.ends)["model"]) if "AR-TRM" in model)),
 )

@@ -61,23 +61,21 @@ def sizes(model, tokens, **call):
             for i, (stream, h, output) in enumerate(trace(model, tokens, **call)[0], 1)]
 
 
+def received(loss, passes):
+    """The loss's gradient at the output of each pass of a trace, a list of (B, T, C); None where autograd does not come."""
+    reached = [this.output for this in passes if this.output.requires_grad]
+    found = iter(torch.autograd.grad(loss, reached, allow_unused=True))
+    return [next(found) if this.output.requires_grad else None for this in passes]
+
+
 def gradients(model, tokens, targets, **call):
     """RMS of the loss's gradient at the output of each pass, a list; 0.0 where autograd does not come.
 
     The gradients of the model's parameters are left as they were.
     """
-    found = {}
-
-    def watch(block, inputs, output):
-        i = len(found)
-        found[i] = 0.0
-        if output.requires_grad:
-            output.register_hook(lambda gradient: found.update({i: rms(gradient)}))
-
-    with hooked(model.block, watch):
-        loss = model.loss(model(tokens, **call), targets)
-    torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True)
-    return list(found.values())
+    passes, output = trace(model, tokens, **call)
+    found = received(model.loss(output, targets), passes)
+    return [0.0 if gradient is None else rms(gradient) for gradient in found]
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from .ladder import LADDER
 from .language_model import INITIAL_STD, SCALES
 from .runs import Run
 from .streams import training_stream
-from .studies import CROSS, SMALL, TRM
+from .studies import CROSS, UNTIL_LEARNED, TRM
 from .tasks import TASKS
 from .training import Progress, dropout_from
 from .truncation import truncation
@@ -50,7 +50,7 @@ def mechanism(changes=CROSS, seeds=(0,), task="copy"):
     rows = []
     for change in changes:
         for seed in seeds:
-            run = Run(**SMALL | TRM | {"task": task, "seed": seed} | change)
+            run = Run(**UNTIL_LEARNED | TRM | {"task": task, "seed": seed} | change)
             rows.append({"rung": run.rung, "change": name(run), "norm": run.norm, "scale": run.scale, "window": run.window, "seed": seed,
                          "passes": run.budget, "cycles": run.steps * (run.outer if LADDER[run.rung].model.nested else 1)}
                         | expected(run) | measured(run.build(seed), *first_batch(run), run.eps))

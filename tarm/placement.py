@@ -3,6 +3,7 @@
 import pandas as pd
 import torch
 
+from .instruments import hooked, received, trace
 from .ladder import LADDER
 from .runs import Run
 from .tasks import TASKS
@@ -35,31 +36,18 @@ def sources(tensor, produced, leaves):
 def traced_call(run):
     """One forward and backward call on a batch of the run's task, at initialisation.
 
-    -> (passes, readout, leaves). passes: a dict for each, with its stream, its input and output
-    tensors, and gradient: does autograd bring one that is not zero? readout: the tensor that
-    the final norm takes. leaves: {parameter: name} of the inputs x, s, y, z.
+    -> (passes, trained, readout, leaves). passes: its trace. trained: for each, does autograd bring
+    it a gradient that is not zero? readout: the tensor that the final norm takes. leaves:
+    {parameter: name} of the inputs x, s, y, z.
     """
     model = run.build(run.seed)
-    passes, readout = [], []
-
-    def before(block, inputs):
-        h, stream = (*inputs, "h")[:2]
-        passes.append({"stream": stream, "input": h, "gradient": False})
-
-    def after(block, inputs, output):
-        this = passes[-1]
-        this["output"] = output
-        if output.requires_grad:
-            output.register_hook(lambda gradient: this.update(gradient=bool(gradient.any())))
-
-    for block in model.block:
-        block.register_forward_pre_hook(before)
-        block.register_forward_hook(after)
-    model.final_norm.register_forward_pre_hook(lambda norm, inputs: readout.append(inputs[0]))
     tokens, targets = TASKS[run.task].problems(run.batch, run.length, torch.Generator().manual_seed(run.seed)).batch()
-    model.loss(model(tokens), targets).backward()
+    readout = []
+    with hooked([model.final_norm], lambda norm, inputs: readout.append(inputs[0]), before=True):
+        passes, output = trace(model, tokens)
+    trained = [gradient is not None and bool(gradient.any()) for gradient in received(model.loss(output, targets), passes)]
     leaves = {parameter: LEAVES[name] for name, parameter in model.named_parameters() if name in LEAVES}
-    return passes, readout[0], leaves
+    return passes, trained, readout[0], leaves
 
 
 def compute_placement(budget=12, rungs=None, **fields):
@@ -75,15 +63,14 @@ def compute_placement(budget=12, rungs=None, **fields):
     for rung in LADDER if rungs is None else rungs:
         fields["dropout"] = 0.0  # it changes nothing here but would draw from the global stream
         run = Run(rung=rung, budget=budget, **fields)
-        passes, _, _ = traced_call(run)
+        passes, trained, _, _ = traced_call(run)
         # autograd's graph tells what is read only where the gradient is not cut
-        graph, readout, leaves = traced_call(run.untruncated())
-        produced = {traced["output"].grad_fn: i for i, traced in enumerate(graph)}
+        graph, _, readout, leaves = traced_call(run.untruncated())
+        produced = {this.output.grad_fn: i for i, this in enumerate(graph)}
         read, _ = sources(readout, produced, leaves)
-        for i, (this, traced) in enumerate(zip(passes, graph)):
-            earlier, names = sources(traced["input"], produced, leaves)
-            reads = names | {passes[j]["stream"] for j in earlier}
-            rows.append([rung, i + 1, this["stream"], " ".join(sorted(reads, key=lambda name: ("xhyzs".find(name), name))), True,
-                         this["gradient"], i in read])
+        for i, this in enumerate(graph):
+            earlier, names = sources(this.input, produced, leaves)
+            reads = sorted(names | {graph[j].stream for j in earlier}, key=lambda name: ("xhyzs".find(name), name))
+            rows.append([rung, i + 1, this.stream, " ".join(reads), True, trained[i], i in read])
         rows += [[rung, number, "", "", False, False, False] for number in range(len(passes) + 1, budget + 1)]
     return pd.DataFrame(rows, columns=["rung", "pass", "stream", "reads", "executed", "gradient", "readout"])

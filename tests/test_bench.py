@@ -136,8 +136,11 @@ def test_graphs_that_nobody_reads_change_no_number():
     assert graphs[1] == 3 * (2 * ([False] * 3 + [True] * 3)) and sum(graphs[0]) < sum(graphs[1])
 
 
-def test_choices_are_without_over_with(monkeypatch):
-    """The alternative is called first, and here takes three seconds, ours two."""
+@pytest.mark.parametrize("narrow", [False, True])
+def test_choices_are_without_over_with(narrow, monkeypatch):
+    """The alternative is called first, and here takes three seconds, ours two. Only a CPU without bf16 instructions has
+    two ways to bf16."""
+    monkeypatch.setattr(alternatives, "NARROW", narrow)
     taken = iter(1000 * (3, 2))
     monkeypatch.setattr(alternatives, "SIZES", ((16, 2), (32, 2)))
     monkeypatch.setattr(Bench, "seconds", lambda bench, function: function() and 0 or next(taken))
@@ -145,6 +148,7 @@ def test_choices_are_without_over_with(monkeypatch):
     assert [(row.part.removeprefix("choice, "), row.subject, row.x) for row in rows] == [
         ("one product for query, key and value", "a layer, float32", 16),
         ("one product for query, key and value", "a layer, bf16", 16),
+        *([("bf16 from products in float32", "a layer", 16)] if narrow else []),
         ("PyTorch's attention without dropout", "a layer, float32", 16),
         ("PyTorch's attention without dropout", "a layer, float32", 32),
         ("no graph where it is cut", "a step of AR-TRM", 0),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from ..block import Attention, Dropout
-from ..precision import bf16_products
+from ..precision import NARROW, bf16_products
 from ..published import PublishedTraining, padded_batch
 from ..tasks import TASKS
 from ..training import Progress
@@ -15,6 +15,8 @@ from .rounds import row
 
 ROWS, POSITIONS = 64, 33  # of a published batch of additions
 SIZES = (64, 4), (192, 6), (384, 6)  # width, heads
+CONTEXTS = {"float32": lambda device: nullcontext(), "bf16": bf16_products,
+            "bf16 by autocast": lambda device: torch.autocast(device.type, torch.bfloat16)}
 
 
 class ThreeProducts(Attention):
@@ -59,6 +61,9 @@ def alternatives(bench):
     for precision in bench.precisions:
         yield "one product for query, key and value", f"a layer, {precision}", run.width, *(
             layer(bench, kind, run.width, run.heads, precision, run.dropout) for kind in (ThreeProducts, Attention))
+    if NARROW and bench.device == "cpu":
+        yield "bf16 from products in float32", "a layer", run.width, *(
+            layer(bench, Attention, run.width, run.heads, arithmetic, run.dropout) for arithmetic in ("bf16 by autocast", "bf16"))
     for width, heads in SIZES:
         yield "PyTorch's attention without dropout", "a layer, float32", width, *(
             layer(bench, kind, width, heads, "float32", 0.0) for kind in (OwnLines, Attention))
@@ -73,18 +78,19 @@ def alternatives(bench):
            lambda: TASKS[run.task].problems(run.batch, run.length, at_once, reserved=False).batch())
 
 
-def layer(bench, kind, width, heads, precision, p):
-    """A function that takes a layer of attention forward and backward, ten times, on one batch of the published shape."""
-    return both_ways(bench, kind(width, heads, Dropout(p, "bits" if p else "torch")), width, precision)
+def layer(bench, kind, width, heads, arithmetic, p):
+    """A function that takes a layer of attention forward and backward, ten times, on one batch of the published shape.
+    arithmetic: one of CONTEXTS."""
+    return both_ways(bench, kind(width, heads, Dropout(p, "bits" if p else "torch")), width, arithmetic)
 
 
-def both_ways(bench, module, width, precision):
+def both_ways(bench, module, width, arithmetic):
     """A function that takes any layer so."""
     module, h = module.to(bench.device), torch.randn(ROWS, POSITIONS, width, device=bench.device, requires_grad=True)
 
     def ten_times():
         for _ in range(10):
-            with bf16_products(h.device) if precision == "bf16" else nullcontext():
+            with CONTEXTS[arithmetic](h.device):
                 output = module(h)
             output.float().sum().backward()
 

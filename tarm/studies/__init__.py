@@ -11,10 +11,10 @@ from ..variants import NAMED, spelt_out
 from . import published, small, tuning, wide
 from .lists import ALL, CURED, TRM, Job, multiples
 from .published import STRUCTURES
-from .small import CROSS, DOSES, FED, LEARNED, ONE_STREAM, PART, SHARE, SLOWER, SMALL
+from .small import CROSS, DOSES, FED, LEARNED, ONE_STREAM, PART, SHARE, SLOWER, UNTIL_LEARNED
 
-__all__ = ["ALL", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "MAIN_SEEDS", "ONE_STREAM", "PART", "SHARE", "SLOWER", "SMALL",
-           "STRUCTURES", "STUDIES", "TRM", "Job", "Study", "for_figures", "jobs", "members", "multiples", "place"]
+__all__ = ["ALL", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "MAIN_SEEDS", "ONE_STREAM", "PART", "SHARE", "SLOWER", "STRUCTURES",
+           "STUDIES", "TRM", "UNTIL_LEARNED", "Job", "Study", "for_figures", "jobs", "members", "multiples", "place"]
 
 
 class Study(NamedTuple):

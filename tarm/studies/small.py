@@ -5,8 +5,8 @@ from ..runs import Schedule
 from .lists import ALL, CURED, SIX, TRM, at_other_depths, listed, rungs
 
 LEARNED = 0.99  # of the characters, greedy, of unseen problems: a run that is there has learned its task, and ends
-SMALL = PROFILES["cpu"]["copy"].fields | {"training_steps": 600, "stop_at": LEARNED}
-SMALL_SCHEDULE = Schedule(25, (10,))
+UNTIL_LEARNED = PROFILES["cpu"]["copy"].fields | {"training_steps": 600, "stop_at": LEARNED}
+EVERY_25 = Schedule(25, (10,))
 CROSS = [{"window": window, "norm": norm, "scale": scale}
          for window in ("cycle", "all") for norm in ("pre", "reentry", "post") for scale in ("published", "unit")]
 
@@ -14,7 +14,7 @@ CROSS = [{"window": window, "norm": norm, "scale": scale}
 def cross(profile, seed):
     """Rung 7 on copy and reverse: window x norm x scale."""
     return [job for task in ("copy", "reverse")
-            for job in listed(CROSS, SMALL_SCHEDULE, rung="ar_trm", task=task, seed=seed, **SMALL)]
+            for job in listed(CROSS, EVERY_25, rung="ar_trm", task=task, seed=seed, **UNTIL_LEARNED)]
 
 
 PART = {"as published": {}, "norm alone": {"norm": "post"}, "scale alone": {"scale": "unit"},
@@ -23,7 +23,7 @@ PART = {"as published": {}, "norm alone": {"norm": "post"}, "scale alone": {"sca
 
 def cross_part(profile, seed):
     """Of the cross what `make figures` trains: on copy, the published rung 7, what cures it, and the half of a cure."""
-    fields, schedule = (SMALL, SMALL_SCHEDULE) if profile == "cpu" else PROFILES[profile]["copy"]
+    fields, schedule = (UNTIL_LEARNED, EVERY_25) if profile == "cpu" else PROFILES[profile]["copy"]
     return listed([TRM | change for change in PART.values()], schedule, **fields | {"task": "copy", "seed": seed})
 
 
@@ -42,7 +42,7 @@ CONTROLS = [
 def controls(profile, seed):
     """Rung 7 on copy, one change at a time; and rung 6 where rung 7 is decided."""
     sixes = [SIX | change for change in ({}, ALL, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"})]
-    return listed([TRM | change for change in CONTROLS] + sixes, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
+    return listed([TRM | change for change in CONTROLS] + sixes, EVERY_25, **UNTIL_LEARNED | {"task": "copy", "seed": seed})
 
 
 SLOWER = {"learning_rate": 3e-4, "training_steps": 2000}  # the published rate, and time for it
@@ -53,23 +53,23 @@ def slower(profile, seed):
     """The published window of the cross at the paper's learning rate and with more training; and, with more training alone, what
     was still learning when its time was up."""
     return [job for task in ("copy", "reverse")
-            for job in listed(CROSS[:6], Schedule(50, (10,)), **SMALL | TRM | SLOWER | {"task": task, "seed": seed})
-            ] + listed(LATER, Schedule(50, (10,)), **SMALL | TRM | {"task": "copy", "seed": seed, "training_steps": 2000})
+            for job in listed(CROSS[:6], Schedule(50, (10,)), **UNTIL_LEARNED | TRM | SLOWER | {"task": task, "seed": seed})
+            ] + listed(LATER, Schedule(50, (10,)), **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed, "training_steps": 2000})
 
 
 def scales(profile, seed):
     """Unit scale taken apart, on copy: that of the input alone, or that of y_init and z_init alone; with post-norm at the
     paper's learning rate too."""
-    common = SMALL | TRM | {"task": "copy", "seed": seed}
+    common = UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed}
     parts = [{"norm": norm, "scale": scale} for norm in ("pre", "reentry", "post") for scale in ("input", "states")]
-    return listed(parts, SMALL_SCHEDULE, **common) + listed(parts[-2:], Schedule(50, (10,)), **common | SLOWER)
+    return listed(parts, EVERY_25, **common) + listed(parts[-2:], Schedule(50, (10,)), **common | SLOWER)
 
 
 def small_eps(profile, seed):
     """Without a norm what the window keeps is so small that AdamW's eps, 1e-8, hides a part of it. Four such models whose gradient,
     fresh, points nearly where the whole one does, with an eps of 1e-16; on copy."""
     pointing = [{"scale": "unit"}, {"scale": "input"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}]
-    return listed([change | {"eps": 1e-16} for change in pointing], SMALL_SCHEDULE, **SMALL | TRM | {"task": "copy", "seed": seed})
+    return listed([change | {"eps": 1e-16} for change in pointing], EVERY_25, **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed})
 
 
 FED = TRM | {"outer": 1, "inner": 23}  # one cycle of 24 passes: z is updated 23 times, and reads x each time; y once, at the end
@@ -84,14 +84,14 @@ def one_stream(profile, seed):
     """Models of one stream, on copy, whole and with a cut gradient, most as far as the published window cuts rung 7's: to the last 3 of
     24 passes. The input of rungs 1 to 3 enters once, so what is cut trains neither its embeddings nor, in Dense, 21 blocks. FED is one
     stream as well, but for the last pass, and is fed its input at each."""
-    return listed(ONE_STREAM, SMALL_SCHEDULE, **SMALL | {"task": "copy", "seed": seed})
+    return listed(ONE_STREAM, EVERY_25, **UNTIL_LEARNED | {"task": "copy", "seed": seed})
 
 
 def widths(profile, seed):
     """One change alone, at widths between the small one and the paper's and at the paper's learning rate, on copy."""
     return [job for width in (128, 192, 256) for job in listed(
         [{"norm": "post"}, {"scale": "unit"}], Schedule(50, (10,)),
-        **SMALL | TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
+        **UNTIL_LEARNED | TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
 
 
 def at_depths(*more):
@@ -119,4 +119,4 @@ def depth_small(profile, seed):
 
 def depth_learned(profile, seed):
     """Copy and reverse of ten digits `at_depths`, until they are learned, as in the cross."""
-    return [job for task in ("copy", "reverse") for job in listed(at_depths(), SMALL_SCHEDULE, **SMALL | {"task": task, "seed": seed})]
+    return [job for task in ("copy", "reverse") for job in listed(at_depths(), EVERY_25, **UNTIL_LEARNED | {"task": task, "seed": seed})]
