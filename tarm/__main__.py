@@ -47,8 +47,8 @@ def parser():
         return sub
 
     seeds = {"default": "1", "help": "a count (3: seeds 0, 1, 2) or a list (0,4); default 1"}
-    sub = command("figures", "train what is missing of the main study and of a part of the cross, then draw every figure; "
-                  "at the paper profile draw from the records",
+    sub = command("figures", "train what is missing of the main study and of a part of the cross, then run all "
+                  "notebooks, which draw the figures (`notebooks` runs single ones); at the paper profile draw from the records",
                   "figures --profile smoke", trains=True)
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--fresh", action="store_true",

@@ -29,7 +29,7 @@ def select(table, profile, *, study="main", problems="unseen", decoding="greedy"
         rows = rows[rows[column].isin(value if isinstance(value, list) else [value])]
     if rows.empty:
         raise ValueError("the table has no row with " + ", ".join(f"{k}={v}" for k, v in wanted.items()) +
-                         f": train it with `python -m tarm sweep --profile {profile}`")
+                         f": train it with `python -m tarm sweep --profile {profile}{'' if study == 'main' else f' --study {study}'}`")
     order = {key: i for i, key in enumerate([*TASKS, *LADDER])}
     return rows.sort_values(["task", "rung"], key=lambda keys: keys.map(order), kind="stable")
 
@@ -61,32 +61,32 @@ def of_main_seeds(table):
     return table[(table["study"] != "main") | table["seed"].isin(MAIN_SEEDS)]
 
 
-def performance_across_tasks(table, profile):
-    rows = at_the_end(select(table, profile, metric="character"))
+def performance_across_tasks(table, profile, **values):
+    rows = at_the_end(select(table, profile, metric="character", **values))
     return rows, with_chance(over_seeds(rows, ["task", "rung"]), rows)
 
 
-def addition_by_architecture(table, profile):
-    rows = at_the_end(select(table, profile, task="addition", metric=["character", "sequence"]))
+def addition_by_architecture(table, profile, **values):
+    rows = at_the_end(select(table, profile, task="addition", metric=["character", "sequence"], **values))
     points = with_chance(over_seeds(rows, ["rung", "metric"]), rows)
     return rows, points.assign(chance=points["chance"].where(points["metric"] == "character"))  # a character's, not a sum's
 
 
-def accuracy_by_position(table, profile):
+def accuracy_by_position(table, profile, **values):
     positions = [metric for metric in table["metric"].unique() if metric.startswith("position")]
-    rows = at_the_end(select(table, profile, task="addition", metric=positions))
+    rows = at_the_end(select(table, profile, task="addition", metric=positions, **values))
     rows = rows.assign(position=rows["metric"].str.split().str[1].astype(int))
     return rows, with_chance(over_seeds(rows, ["rung", "position"]), rows, "position")
 
 
-def learning_dynamics(table, profile):
-    rows = select(table, profile, task="addition", metric="character")
+def learning_dynamics(table, profile, **values):
+    rows = select(table, profile, task="addition", metric="character", **values)
     rows = rows[rows["length"] == rows["training_length"]]
     return rows, with_chance(over_seeds(rows, ["rung", "step"]), rows)
 
 
-def last_character_bottleneck(table, profile):
-    rows = select(table, profile, task="addition", metric="last")
+def last_character_bottleneck(table, profile, **values):
+    rows = select(table, profile, task="addition", metric="last", **values)
     rows = rows[rows["length"] == rows["training_length"]]
     points = with_chance(over_seeds(rows, ["rung", "step"]), rows, -1)
     final = points[points["step"] == points["step"].max()].set_index("rung")["mean"]
@@ -148,9 +148,19 @@ def note(rows):
             f"{protocol} protocol: {first.decoding}, {problems} {first.problems} problems; {repeats}; {spread}; dashed: chance")
 
 
-def result_figure(stem, table, profile):
-    """(rows of the table, points, Figure) of one figure of RESULTS."""
-    rows, points = RESULTS[stem](table, profile)
+def result_figure(stem, table, profile, **values):
+    """(rows of the table, points, Figure) of one figure of RESULTS.
+
+    values: of further columns of the table, such as study="mine" (default: the main study). Raises ValueError where no row
+    is left, and where several runs would be drawn as one: of one task, rung and seed.
+    """
+    rows, points = RESULTS[stem](table, profile, **values)
+    runs = rows.groupby(["task", "rung", "seed"])["run"].nunique()
+    if (runs > 1).any():
+        task, rung, seed = runs.idxmax()
+        kinds = sorted(set(rows[(rows["task"] == task) & (rows["rung"] == rung)]["variant"]))
+        raise ValueError(f"{runs.max()} runs of task={task}, rung={rung}, seed={seed} would be drawn as one: keep the rows of one "
+                         f"setting, by their width, budget or variant ({'; '.join(map(repr, kinds))})")
     return rows, points, getattr(figures, stem)(points, note(rows))
 
 

@@ -53,7 +53,7 @@ def traced_call(run):
 def compute_placement(budget=12, rungs=None, **fields):
     """A table with one row per rung and nominal pass: what the pass reads, and whether it counts.
 
-    rungs: keys of those to trace, default all.
+    rungs: keys of those to trace, default all. fields: those of `tarm.runs.Run`, of which task has no default.
 
     Columns: rung, pass (from 1), stream (h, z or y), reads (of x, y, z, h and the step
     embedding s), executed, gradient, and readout: is its output summed into what the head

@@ -57,6 +57,7 @@ def register_study(name, jobs, profiles=("cpu",)):
     """
     if name in STUDIES:
         raise ValueError(f"the study {name!r} exists already: give yours another name")
+    profiles = (profiles,) if isinstance(profiles, str) else profiles
     if not profiles:
         raise ValueError(f"the study {name!r} has no profile: choose from {', '.join(PROFILES)}")
     for profile in profiles:
@@ -98,11 +99,15 @@ def check_problems(task, length, n=8):
 def register_rung(rung):
     """Add a rung after the seven published ones.
 
-    Raises ValueError for a key that is taken; where a step takes another number of block passes than 1, 2, 3 or 6: the budgets
+    Raises ValueError for a key that is taken, and a colour that matplotlib does not know; where a step takes another number of block passes than 1, 2, 3 or 6: the budgets
     of profiles and chapters, 6, 12, 18 and 24, could not be spent; where a call of the model does not execute as many as its
     `passes_per_step` says: budgets would mean something else than for other rungs; and where a text read in parts, with what was
     remembered of it, is not what it is when read at once: decoding would write something else than was trained.
     """
+    from matplotlib.colors import is_color_like  # takes a while, and only whoever adds a rung needs it
+
+    if not is_color_like(rung.colour):
+        raise ValueError(f"colour={rung.colour!r} of the rung {rung.key!r} is not known: write it as matplotlib does, such as '#5aa02c'")
     add(LADDER, rung, "rung")
     try:
         check_rung(rung.key)
@@ -153,7 +158,8 @@ def check_rung(key):
 
 def add(registry, entry, kind):
     if entry.key in registry:
-        raise ValueError(f"the {kind} {entry.key!r} exists already: give yours another key")
+        raise ValueError(f"the {kind} {entry.key!r} exists already: give yours another key; one that you have changed "
+                         f"is registered anew by a new process (in a notebook: restart the kernel)")
     registry[entry.key] = entry
 
 

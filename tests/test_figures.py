@@ -62,6 +62,18 @@ POINTS = {"performance_across_tasks": 7 * 3, "addition_by_architecture": 7 * 2, 
           "learning_dynamics": 7 * 2, "last_character_bottleneck": 7 * 2}
 
 
+def test_runs_of_several_settings_are_not_drawn_as_one(one_seed):
+    """Of a study with variants one is named; of one that is not there the message says how it is trained."""
+    other = one_seed.assign(study="mine", run=one_seed["run"] + "x", variant="norm=post", value=0.5)
+    both = pd.concat([one_seed.assign(study="mine"), other])
+    with pytest.raises(ValueError, match="2 runs of task=addition, rung=ar_trm, seed=0 would be drawn as one: .*variant .*; 'norm=post'"):
+        gallery.result_figure("performance_across_tasks", both, "smoke", study="mine")
+    rows, points, _ = gallery.result_figure("performance_across_tasks", both[both["variant"] == "norm=post"], "smoke", study="mine")
+    assert (points["mean"] == 0.5).all() and set(rows["variant"]) == {"norm=post"} and len(points) == 21
+    with pytest.raises(ValueError, match="sweep --profile smoke --study yours`"):
+        gallery.result_figure("performance_across_tasks", both, "smoke", study="yours")
+
+
 @pytest.mark.parametrize("stem", gallery.RESULTS)
 def test_every_result_figure_is_drawn_of_one_seed(one_seed, stem):
     """Careful by default: greedy, unseen; points without intervals; and the figure says so."""

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -57,6 +58,24 @@ def test_they_are_trained_and_listed_and_without_them_the_record_says_so(folder,
     recall, = (run["run"] for run in runs if run["rung"] == "recall")
     assert main(["evaluate", recall, "--store", str(folder / "store")]) == 1
     assert "recall comes from a plugin, or from a newer tarm): name its file with --plugin" in capsys.readouterr().err.replace("sort, ", "")
+
+
+def test_the_readmes_script_draws_the_study_and_looks_into_a_model(folder):
+    """Both commands are given in the folder, and so is the script; the figure has one bar, of the rung and the norm it names."""
+    script, = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "result_figure" in block)
+    environment = {name: value for name, value in os.environ.items() if name not in ("TARM_STORE", "TARM_PLUGINS")}
+    for words in (["-m", "tarm", "--plugin", "my_rung.py", "sweep", "--study", "mine", "--profile", "smoke", "--jobs", "1"], ["-c", script]):
+        done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+    assert "'stream': 'h'" in done.stdout
+    drawn = pd.read_csv(folder / "my_figures" / "data" / "mine.csv")
+    assert drawn[["study", "rung"]].values.tolist() == [["mine", "recall"]] and drawn["variant"].str.contains("norm=post").all()
+
+
+def test_a_colour_that_nothing_can_draw_is_refused():
+    with pytest.raises(ValueError, match="colour='5aa02c' of the rung 'green' is not known"):
+        register_rung(Rung("green", "Green", "Green", "single stream", "5aa02c", "a colour", LADDER["iterative"].model))
+    assert "green" not in LADDER
 
 
 def test_the_readmes_command_draws_every_rung_and_the_new_one(folder):
@@ -260,7 +279,7 @@ def test_a_study_of_ones_own_is_swept_like_any_other():
         with pytest.raises(ValueError, match=words):
             register_study(name, mine, profiles)
     try:
-        register_study("mine", mine)
+        register_study("mine", mine, profiles="cpu")  # one name is a list of one
         found = jobs("cpu", "mine", (0, 1))
         assert [(job.run.norm, job.run.seed) for job in found] == [("pre", 0), ("post", 0), ("pre", 1), ("post", 1)]
         assert place(found[0].run) == ("cpu", "mine")

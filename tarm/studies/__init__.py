@@ -45,16 +45,28 @@ def jobs(profile, study="main", seeds=(0,), **filters):
     does not exist, and where nothing is left.
     """
     choose("study", study, STUDIES)
-    choose("profile", profile, STUDIES[study].profiles)
+    choose("profile", profile, PROFILES)
+    if profile not in STUDIES[study].profiles:
+        raise ValueError(f"the study {study!r} has no profile {profile!r}: choose one of {', '.join(STUDIES[study].profiles)} (a study of "
+                         f"your own has those that `register_study` was given)")
     for field, names in {"rung": (*LADDER, *NAMED), "task": TASKS}.items():
         for value in filters.get(field, ()):
             choose(field, value, names)
-    chosen = [job for seed in seeds for job in STUDIES[study].jobs(profile, seed)
-              if all(any(has(job.run, field, value) for value in values) for field, values in filters.items())]
+    every = [job for seed in seeds for job in STUDIES[study].jobs(profile, seed)]
+    chosen = [job for job in every if all(any(has(job.run, field, value) for value in values) for field, values in filters.items())]
     if not chosen:
         raise ValueError(f"no run of study {study!r} at profile {profile!r} has " +
-                         ", ".join(f"{field} in {{{', '.join(map(str, values))}}}" for field, values in filters.items()))
+                         ", ".join(f"{field} in {{{', '.join(map(str, values))}}}" for field, values in filters.items()) +
+                         f": these choose among its runs and change none. {why_none(every, filters)}")
     return chosen
+
+
+def why_none(every, filters):
+    """A line on the first filter that no job passes, with the values that there are."""
+    for field, values in filters.items():
+        if not any(has(job.run, field, value) for job in every for value in values):
+            return f"They have {field} in {{{', '.join(sorted({str(getattr(job.run, field)) for job in every}))}}}"
+    return "Each of these occurs, but not together"
 
 
 def for_figures(profile, seeds):
