@@ -173,8 +173,11 @@ def test_what_is_said_of_sums_at_the_papers_size_is_counted_from_the_records(com
     shallow, cured = (100 * right for (right, _), in (shallow.values(), cured.values()))
     assert "At half that width, with 12 passes, it is what the published block lacked: {:.1f} % of the characters of ten-digit sums, against {:.0f}, and against {:.0f} with three passes (one seed;".format(
         100 * twelve["pre", "all"], 100 * twelve["pre", "cycle"], shallow) in TEXT
+    deep = jobs("paper", "depth", budget=[12], rung=["ar_trm"], norm=["pre"], window=["all"])[0].run
+    early, = (curve(scores(record), 10)[deep.training_steps * 3 // 12] for record in committed if record["run"] == deep.hash)
     assert f"and at half the width ahead, {cured:.0f} against {shallow:.0f}." in TEXT
-    assert (f"as one run of each suggests for the published block ({100 * twelve['pre', 'all']:.1f} % against {shallow:.0f}, width 192) "
+    assert (f"as one run of each suggests for the published block ({100 * twelve['pre', 'all']:.1f} % against {shallow:.0f} after as many steps, "
+            f"though {100 * early:.0f} against {shallow:.0f} after as many passes; width 192) "
             f"and not for the cured one ({100 * twelve['post', 'all']:.0f} against {cured:.0f}), or only learn sooner;") in TEXT
     assert "at half the width {:.0f} % with 24 passes and {:.0f} with 12, where the published block with its whole gradient has {:.1f} (one seed each).".format(
         100 * half["ar_trm", "post", "all"], 100 * twelve["post", "all"], 100 * twelve["pre", "all"]) in TEXT
