@@ -13,7 +13,7 @@ from .cause_predictions import PREDICTIONS
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
 from .store import scores
-from .studies import ALL, LEARNED, UNTIL_LEARNED, TRM, jobs
+from .studies import ALL, LEARNED, TRM, UNTIL_LEARNED, jobs
 
 STUDIES = ("cross", "controls", "slower", "scales", "small_eps", "one_stream", "widths")
 SEEDS = range(10)        # of the cross

@@ -99,10 +99,11 @@ def check_problems(task, length, n=8):
 def register_rung(rung):
     """Add a rung after the seven published ones.
 
-    Raises ValueError for a key that is taken, and a colour that matplotlib does not know; where a step takes another number of block passes than 1, 2, 3 or 6: the budgets
-    of profiles and chapters, 6, 12, 18 and 24, could not be spent; where a call of the model does not execute as many as its
-    `passes_per_step` says: budgets would mean something else than for other rungs; and where a text read in parts, with what was
-    remembered of it, is not what it is when read at once: decoding would write something else than was trained.
+    Raises ValueError for a key that is taken, and a colour that matplotlib does not know; where a step takes another number
+    of block passes than 1, 2, 3 or 6: the budgets of profiles and chapters, 6, 12, 18 and 24, could not be spent; where a
+    call of the model does not execute as many as its `passes_per_step` says: budgets would mean something else than for
+    other rungs; and where a text read in parts, with what was remembered of it, is not what it is when read at once:
+    decoding would write something else than was trained.
     """
     from matplotlib.colors import is_color_like  # takes a while, and only whoever adds a rung needs it
 
