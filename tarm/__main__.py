@@ -101,7 +101,9 @@ def parser():
                   device=None, store=None)
     for name, default in ("width", 384), ("heads", 6), ("budget", 24), ("context", 180):
         sub.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
-    sub = command("list", "the recorded runs", "list --store figures/data", device=None)
+    sub = command("list", "the recorded runs", "list --store figures/data --study three_passes", device=None)
+    sub.add_argument("--study", choices=STUDIES, help="only runs of this study, which may be in others too")
+    sub.add_argument("--profile", choices=PROFILES, help="only runs of studies at this profile")
     sub.add_argument("--json", action="store_true", help="one JSON object a line")
     sub = command("merge", "take the records of another store in",
                   "merge other/.tarm", device=None)

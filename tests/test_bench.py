@@ -345,7 +345,11 @@ def test_the_chapter_reads_tables_without_bf16(tmp_path, capsys):
     kept = rows[~(rows["part"].str.contains("bf16") | rows["subject"].str.contains("bf16"))]
     kept.to_csv(tmp_path / "bench.csv", index=False)
     assert len(kept) < len(rows)
-    cells = [cell.source for cell in nbformat.read(PROJECT / "notebooks" / "10-what-it-costs.ipynb", as_version=4).cells if cell.cell_type == "code"]
+    cells = [
+        cell.source
+        for cell in nbformat.read(PROJECT / "notebooks" / "10-what-it-costs.ipynb", as_version=4).cells
+        if cell.cell_type == "code"
+    ]
     reading = re.compile(r"\brows\b|measured\(|ratios\(|seconds\(|hours\b")
     names = {"costs": str(tmp_path / "bench.csv")}
     for source in [cells[1], *(cell for cell in cells if "def without_memory" in cell or reading.search(cell))]:

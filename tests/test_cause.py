@@ -104,7 +104,13 @@ def test_the_mechanism_is_one_row_per_change_and_seed():
     assert table["change"].tolist() == ["published"] * 2 + ["norm=post scale=unit"] * 2 + ["budget=3 outer=1"] * 2
     assert table["share"][4] == 1 and isnan(table["growth"][4])  # one cycle
     flat, = mechanism([{"rung": "iterative", "window": "3"}]).itertuples()
-    assert flat.change == "window=3" and isnan(flat.growth) and isnan(flat.expected_growth) and isnan(flat.expected_share) and 0.01 < flat.share < 0.2
+    assert (
+        flat.change == "window=3"
+        and isnan(flat.growth)
+        and isnan(flat.expected_growth)
+        and isnan(flat.expected_share)
+        and 0.01 < flat.share < 0.2
+    )
     assert table["growth"][0] == pytest.approx(2 + 3**0.5, rel=0.01) and table["growth"][2] == pytest.approx(1, rel=0.01)
 
 

@@ -103,7 +103,8 @@ def test_train_takes_every_field_of_a_run(tarm, asked):
 
 
 def test_what_does_not_change_a_number_reaches_the_sweep(tarm, asked):
-    assert tarm("train --profile smoke --rung dense --task copy --device cpu --jobs 3 --threads 2 --minutes 5 --save-every 7 --recompute --compile")[0] == 0
+    assert tarm("train --profile smoke --rung dense --task copy --device cpu --jobs 3 --threads 2 --minutes 5 --save-every 7 "
+                "--recompute --compile")[0] == 0
     given = {"device": "cpu", "workers": 3, "threads": 2, "minutes": 5, "save_every": 7, "recompute": True, "compiled": True}
     assert asked[0].items() >= given.items()
 
@@ -148,7 +149,9 @@ def test_evaluate_takes_other_steps_than_were_trained(tarm):
     assert rows(f"--steps {trained}") == rows("")
 
 
-@pytest.mark.parametrize("options, limit, seed", [("", 64, None), ("--sample", 64, 0), ("--sample --seed 1", 64, 1), ("--limit 3", 3, None)])
+@pytest.mark.parametrize(
+    "options, limit, seed", [("", 64, None), ("--sample", 64, 0), ("--sample --seed 1", 64, 1), ("--limit 3", 3, None)]
+)
 def test_generate_prints_a_completion(tarm, folder, options, limit, seed):
     """What `complete` writes, which stops at the context of 32 or the limit; another seed is another sample."""
     model = Store(folder).model(Store(folder).load(JOB.run.hash))
@@ -201,10 +204,21 @@ def test_ladder_is_the_table_of_rungs(tarm):
 def test_list_names_every_run(tarm, folder):
     code, out, _ = tarm("list")
     assert code == 0
-    column = out.splitlines()[0].split().index("training_steps")
-    steps = {line.split()[0]: line.split()[column] for line in out.splitlines()[1:]}
+    header, *lines, total = out.splitlines()
+    column = header.split().index("training_steps")
+    steps = {line.split()[0]: line.split()[column] for line in lines}
     assert steps[JOB.run.hash] == "4"
-    assert {line.split()[0] for line in out.splitlines()[1:]} == {record["run"] for record in Store(folder).records()}
+    records = Store(folder).records()
+    assert set(steps) == {record["run"] for record in records}
+    hours = sum(record["ledger"]["training_seconds"] for record in records) / 3600
+    assert total == f"{len(records)} run{'s' * (len(records) > 1)}, {hours:.1f} hours of training"
+
+
+@pytest.mark.parametrize("options, listed", [("--study main", True), ("--profile smoke", True), ("--study cross_part", False),
+                                             ("--study main --profile cpu", False)])
+def test_list_can_be_narrowed_to_a_study_and_a_profile(tarm, options, listed):
+    code, out, _ = tarm(f"list --json {options}")
+    assert code == 0 and (JOB.run.hash in out) == listed
 
 
 def test_list_as_json_is_an_object_a_line(tarm, folder):
@@ -551,7 +565,8 @@ def test_a_mistake_is_answered_with_one_line(tarm, line, words):
     code, out, err = tarm(line.replace("RUN", JOB.run.hash).replace("|", "'|'"))
     message = err.strip()
     assert code in (1, 2) and "\n" not in message and re.search(words, message), err
-    assert len(out.splitlines()) <= (2 if line.startswith(("evaluate", "train", "sweep", "figures", "notebooks")) else 0), out  # a heading at most
+    heading = line.startswith(("evaluate", "train", "sweep", "figures", "notebooks"))
+    assert len(out.splitlines()) <= (2 if heading else 0), out
     assert not re.match("tarm: (invalid literal|Trying to create|dictionary update)", message)  # Python's own words
 
 

@@ -49,11 +49,17 @@ def placement():
     return compute_placement(budget=12, task="copy", width=16, heads=2, dropout=0.0, context=24, batch=4, length=4)
 
 
-@pytest.mark.parametrize("rung, fields", [("iterative", {"window": "2"}), ("ar_trm", {"window": "step"}), ("ar_trm", {"window": "4", "window_warmup": 9})])
+@pytest.mark.parametrize(
+    "rung, fields",
+    [("iterative", {"window": "2"}), ("ar_trm", {"window": "step"}), ("ar_trm", {"window": "4", "window_warmup": 9})],
+)
 def test_a_cut_gradient_hides_nothing_of_what_is_read(rung, fields):
     """Which streams a pass reads, and which passes contribute, is what it is without a window; only the gradient is another."""
     small = {"task": "copy", "width": 16, "heads": 2, "context": 24, "batch": 4, "length": 4}
-    cut, whole = (compute_placement(budget=12, rungs=[rung], **small | given) for given in (fields, {} if rung == "iterative" else {"window": "all"}))
+    cut, whole = (
+        compute_placement(budget=12, rungs=[rung], **small | given)
+        for given in (fields, {} if rung == "iterative" else {"window": "all"})
+    )
     assert cut.drop(columns="gradient").equals(whole.drop(columns="gradient")) and cut["gradient"].sum() < whole["gradient"].sum() == 12
 
 
@@ -166,16 +172,21 @@ def test_what_it_takes_counts_the_runs_that_have_learned():
     assert overlaps(figure) == ([], [], [])
 
 
+def form(record):
+    return record["configuration"]["norm"], record["configuration"]["scale"]
+
+
 def test_what_it_takes_says_what_diverged_and_what_is_missing():
     records = [invented(job) for job in jobs("smoke", "cross_part", (0, 1))]
     records[0] |= {"diverged_at": 3, "schedule": {"problems": 10}, "evaluations": []}
     assert "1 run diverged, not drawn" in text_of(gallery.what_it_takes(table.tidy(records), "smoke")[2])
     with pytest.raises(ValueError, match="of norm alone: train it with"):
-        gallery.what_it_takes(table.tidy([each for each in records if (each["configuration"]["norm"], each["configuration"]["scale"]) != ("post", "published")]), "smoke")
+        gallery.what_it_takes(table.tidy([each for each in records if form(each) != ("post", "published")]), "smoke")
 
 
 def test_what_it_takes_needs_its_runs(one_seed):
-    with pytest.raises(ValueError, match="no run of study=cross_part, profile=cpu of as published, .*: train it with `python -m tarm sweep --profile cpu --study cross_part`"):
+    way_out = "train it with `python -m tarm sweep --profile cpu --study cross_part`"
+    with pytest.raises(ValueError, match=f"no run of study=cross_part, profile=cpu of as published, .*: {way_out}"):
         gallery.what_it_takes(one_seed, "cpu")
 
 

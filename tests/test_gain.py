@@ -46,8 +46,16 @@ def test_a_run_that_diverged_ends_at_nothing():
 
 def test_a_models_name_has_what_is_changed_of_it():
     """And not how its passes are made where it has three: one step of one cycle."""
-    named = [gain.label(Run(rung="ar_trm", **FIELDS | change)) for change in (
-        {"budget": 12}, {"budget": 3, "outer": 1}, {"budget": 12, "outer": 4}, {"budget": 12, "outer": 1}, {"budget": 12, "start": "x", "sum": "mean"})]
+    named = [
+        gain.label(Run(rung="ar_trm", **FIELDS | change))
+        for change in (
+            {"budget": 12},
+            {"budget": 3, "outer": 1},
+            {"budget": 12, "outer": 4},
+            {"budget": 12, "outer": 1},
+            {"budget": 12, "start": "x", "sum": "mean"},
+        )
+    ]
     assert named == ["AR-TRM", "AR-TRM", "AR-TRM, H = 4, L = 2", "AR-TRM, H = 1, L = 2", "AR-TRM, start x, sum mean"]
 
 
@@ -63,10 +71,18 @@ def test_runs_of_two_tasks_are_no_cell():
 def test_a_prediction_about_cells_that_were_not_run_is_neither_right_nor_wrong():
     nothing = pd.DataFrame(columns=["model", "passes", "accuracy", "axis", "spent", "place", "reached", "runs"])
     tables = gain_predictions.Tables(nothing, nothing, pd.DataFrame(columns=["model", "trained", "passes", "accuracy"]))
-    for predictions in gain_predictions.PREDICTIONS, gain_predictions.TUNED_PREDICTIONS, gain_predictions.BETWEEN_PREDICTIONS, gain_predictions.LEARNED_PREDICTIONS, gain_predictions.POINTERS_PREDICTIONS:
+    for predictions in (
+        gain_predictions.PREDICTIONS,
+        gain_predictions.TUNED_PREDICTIONS,
+        gain_predictions.BETWEEN_PREDICTIONS,
+        gain_predictions.LEARNED_PREDICTIONS,
+        gain_predictions.POINTERS_PREDICTIONS,
+    ):
         assert gain_predictions.against_predictions(tables, predictions)["held"].tolist() == [None] * len(predictions)
     assert gain.at_the_end(gain.trajectories([], set())).empty
-    nobody = pd.DataFrame([("Dense", 3, "training FLOP", inf, 1, 0, 2)], columns=["model", "passes", "axis", "spent", "place", "reached", "runs"])
+    nobody = pd.DataFrame(
+        [("Dense", 3, "training FLOP", inf, 1, 0, 2)], columns=["model", "passes", "axis", "spent", "place", "reached", "runs"]
+    )
     assert not gain_predictions.Tables(nothing, nobody, None).leads("training FLOP", nobody["passes"] == 3)
 
 
@@ -147,7 +163,10 @@ def test_the_best_setting_of_a_cell_is_the_one_with_most_right_over_its_seeds():
 
 def test_cells_that_tie_are_ranked_whatever_the_order_of_the_records():
     """Two models that end alike at the same cost: fewer passes first, then the name; either leads."""
-    records = [record(Run(rung=rung, budget=budget, **FIELDS), (9, 10), 6, 6) for rung, budget in (("universal", 12), ("dense", 6), ("universal", 6))]
+    records = [
+        record(Run(rung=rung, budget=budget, **FIELDS), (9, 10), 6, 6)
+        for rung, budget in (("universal", 12), ("dense", 6), ("universal", 6))
+    ]
     runs = {each["run"] for each in records}
     for order in records, records[::-1]:
         ranking = gain.ranking(gain.trajectories(order, runs), 0.9)
@@ -172,7 +191,9 @@ def test_cells_are_compared_seed_by_seed():
 def test_contrasts_are_in_points_each_model_at_its_own_depth():
     """Ahead by 10, 20, 30, 40 and -50 points: 10 in the mean, the deviation 10 sqrt(10 * 1.25), t = 2.776 with four degrees of freedom."""
     cells = [("Dense", 3, seed, end) for seed, end in enumerate((0.6, 0.7, 0.8, 0.9, 0.0))] + [("UT", 12, seed, 0.5) for seed in range(5)]
-    row, = gain.contrasts(pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"]), [("Dense", "UT")], {"Dense": 3, "UT": 12}).itertuples()
+    (row,) = gain.contrasts(
+        pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"]), [("Dense", "UT")], {"Dense": 3, "UT": 12}
+    ).itertuples()
     assert (row.contrast, row.ahead, row.seeds) == ("Dense (3) − UT (12)", 4, 5)
     half = 2.776 * ((0 + 100 + 400 + 900 + 3600) / 4) ** 0.5 / 5**0.5
     assert (row.mean, row.low, row.high) == pytest.approx((10, 10 - half, 10 + half), abs=0.05)
@@ -222,7 +243,8 @@ def test_other_depths_are_counted_in_passes_the_trained_one_among_them(depths):
 
 
 def test_other_depths_are_held_against_models_trained_with_them(depths):
-    """Trained with 6 and run with 12: 50 %, trained with 12: 70 %. Trained with 12 and run with 6: 10 % beside 90 %. Nothing was trained with 24."""
+    """Trained with 6 and run with 12: 50 %, trained with 12: 70 %. Trained with 12 and run with 6: 10 % beside 90 %.
+    Nothing was trained with 24."""
     found = gain.against_trained(depths)
     assert found["mean"].to_dict() == pytest.approx({("cured AR-TRM", 6, 12): -20, ("cured AR-TRM", 12, 6): -80})
     assert found["min"].tolist() == found["max"].tolist() == pytest.approx(found["mean"].tolist())
@@ -233,20 +255,39 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     median, runs = panel.lines[:2]
     assert list(median.get_ydata()) == pytest.approx([0.65]) and list(runs.get_ydata()) == [0.9, 0.4]
 
-    ax, = gain_figures.row_by_row(gain.at_the_end(trajectories), {"Dense": "rung 1", "cured AR-TRM": "rung 7"}, 0.1, 0.75, "a note", filled=[1]).axes
+    (ax,) = gain_figures.row_by_row(
+        gain.at_the_end(trajectories), {"Dense": "rung 1", "cured AR-TRM": "rung 7"}, 0.1, 0.75, "a note", filled=[1]
+    ).axes
     assert [list(line.get_xdata()) for line in ax.lines[:6]] == [[0.8], [], [0.8] * 2, [0.9], [0.4], pytest.approx([0.65] * 2)]
     assert [line.get_markerfacecolor() == "none" for line in ax.lines[3:5]] == [True, False]
-    assert [text.get_text() for text in ax.texts] == ["80", "65", "mean"] and [tick.get_text() for tick in ax.get_yticklabels()] == ["rung 1", "rung 7"]
+    assert [text.get_text() for text in ax.texts] == ["80", "65", "mean"] and [
+        tick.get_text() for tick in ax.get_yticklabels()
+    ] == ["rung 1", "rung 7"]
 
-    quarters = pd.DataFrame([("Dense", "dense", passes, 0, quarter, quarter / passes) for passes in (4, 8) for quarter in (1, 2, 3, 4)], columns=["model", "rung", "passes", "seed", "quarter", "accuracy"])
+    quarters = pd.DataFrame(
+        [("Dense", "dense", passes, 0, quarter, quarter / passes) for passes in (4, 8) for quarter in (1, 2, 3, 4)],
+        columns=["model", "rung", "passes", "seed", "quarter", "accuracy"],
+    )
     quarters["trained"] = quarters["passes"]
-    run, other, guess = pointers_figures.by_pointers(quarters, {"Dense": "rung 1"}, pd.Series(0.2, index=[1, 2, 3, 4]), "a note").axes[0].lines
-    assert list(run.get_xdata()) == [1, 2, 3, 4] and list(run.get_ydata()) == [1.0, 0.75, 0.5, 0.25] and list(other.get_ydata()) == [0.5, 0.375, 0.25, 0.125] and list(guess.get_ydata()) == [0.2] * 4
+    run, other, guess = (
+        pointers_figures.by_pointers(quarters, {"Dense": "rung 1"}, pd.Series(0.2, index=[1, 2, 3, 4]), "a note").axes[0].lines
+    )
+    assert (
+        list(run.get_xdata()) == [1, 2, 3, 4]
+        and list(run.get_ydata()) == [1.0, 0.75, 0.5, 0.25]
+        and list(other.get_ydata()) == [0.5, 0.375, 0.25, 0.125]
+        and list(guess.get_ydata()) == [0.2] * 4
+    )
 
     passes = pointers_figures.by_passes(quarters.assign(trained=8), {"Dense": "rung 1"}, "a note").axes[0]
     mean, marks = passes.lines[:2]  # of one pointer, so of the last quarter
     assert list(mean.get_xdata()) == list(marks.get_xdata()) == [4, 8] and list(mean.get_ydata()) == [1, 0.5]
-    assert list(passes.lines[-1].get_xdata()) == [8, 8] and [text.get_text() for text in passes.figure.legends[0].texts] == ["1 pointer", "2 pointers", "3 pointers", "4 pointers"]
+    assert list(passes.lines[-1].get_xdata()) == [8, 8] and [text.get_text() for text in passes.figure.legends[0].texts] == [
+        "1 pointer",
+        "2 pointers",
+        "3 pointers",
+        "4 pointers",
+    ]
 
     order = ["Dense", "cured AR-TRM"]
     figure = gain_figures.spending(gain.until(trajectories, 0.5), gain.AXES, order, "a note")
@@ -263,7 +304,12 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
 
 def test_predictions_are_held_against_the_tables():
     """Invented: the cured model is right in 80 % with 3 passes and 60 % with 24, 70 % with 24 and the whole gradient."""
-    cells = [("cured AR-TRM", 3, 0.8, 100), ("cured AR-TRM", 24, 0.6, 800), ("cured AR-TRM, window all", 24, 0.7, 900), ("AR-TRM", 24, 0.4, inf)]
+    cells = [
+        ("cured AR-TRM", 3, 0.8, 100),
+        ("cured AR-TRM", 24, 0.6, 800),
+        ("cured AR-TRM, window all", 24, 0.7, 900),
+        ("AR-TRM", 24, 0.4, inf),
+    ]
     ends = pd.DataFrame([(model, passes, accuracy) for model, passes, accuracy, _ in cells], columns=["model", "passes", "accuracy"])
     ranking = pd.DataFrame([(axis, model, passes, i) for axis in gain.AXES for i, (model, passes, _, _) in enumerate(cells, 1)],
                            columns=["axis", "model", "passes", "place"])
@@ -271,11 +317,18 @@ def test_predictions_are_held_against_the_tables():
                           columns=["model", "trained", "passes", "accuracy"])
     held = gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, depths))["held"].tolist()
     assert held == [True, True, True, False, True, True, True, False]
-    cells = [("AR-TRM", 24, 0.2, 800), ("cured AR-TRM", 24, 0.9, 900), ("cured AR-TRM", 3, 0.8, 1000), ("cured AR-TRM, window all", 24, 0.7, inf)]
+    cells = [
+        ("AR-TRM", 24, 0.2, 800),
+        ("cured AR-TRM", 24, 0.9, 900),
+        ("cured AR-TRM", 3, 0.8, 1000),
+        ("cured AR-TRM, window all", 24, 0.7, inf),
+    ]
     ends = pd.DataFrame([(model, passes, accuracy) for model, passes, accuracy, _ in cells], columns=ends.columns)
     ranking = ranking.assign(model=[model for model, *_ in cells] * len(gain.AXES), passes=[24, 24, 3, 24] * len(gain.AXES))
     depths = depths.assign(accuracy=[0.65, 0.7, 0.6])
-    assert gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, depths))["held"].tolist() == [not one for one in held]
+    assert gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, depths))["held"].tolist() == [
+        not one for one in held
+    ]
 
 
 @pytest.mark.parametrize("whole, step, held", [
@@ -296,16 +349,30 @@ def test_what_is_predicted_of_the_tuned_models(whole, step, held):
     {("UT", 3): None, ("AR-TRM", 24): 300, ("cured AR-TRM", 3): None, ("AR-TRM, window all", 6): None, ("Dense", 24): 5}, [False] * 8)])
 def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
     """Invented: steps until learned, in all of two runs or in none."""
-    models = {"Dense": (90, 100, 200, None), "Iterative": (90, 100, 200, 300), "Iterative Step": (90, 100, 200, 300), "UT": (50,) * 4,
-              "Dual UT": (60,) * 4, "Dual Nested UT": (90, None, None, None), "AR-TRM": (90, None, None, None),
-              "AR-TRM, window all": (None, 90, 100, 200), "cured AR-TRM": (90, 90, 100, 200), "cured AR-TRM, window all": (None, 90, 100, 200)}
+    models = {
+        "Dense": (90, 100, 200, None),
+        "Iterative": (90, 100, 200, 300),
+        "Iterative Step": (90, 100, 200, 300),
+        "UT": (50,) * 4,
+        "Dual UT": (60,) * 4,
+        "Dual Nested UT": (90, None, None, None),
+        "AR-TRM": (90, None, None, None),
+        "AR-TRM, window all": (None, 90, 100, 200),
+        "cured AR-TRM": (90, 90, 100, 200),
+        "cured AR-TRM, window all": (None, 90, 100, 200),
+    }
     spent = {(model, passes): each for model, cells in models.items() for passes, each in zip((3, 6, 12, 24), cells)}
     del spent["AR-TRM, window all", 3], spent["cured AR-TRM, window all", 3]
     cells = pd.DataFrame([(model, passes, 2 if each else 0, 2, each or inf) for (model, passes), each in (spent | steps).items()],
                          columns=["model", "passes", "reached", "runs", "spent"])
     ranking = pd.concat([cells.assign(axis=axis, spent=cells["spent"] * scale).sort_values("spent", kind="stable").assign(
         place=range(1, len(cells) + 1)) for axis, scale in (("training steps", 1), ("training FLOP", cells["passes"]))])
-    assert gain_predictions.against_predictions(gain_predictions.Tables(None, ranking, None), gain_predictions.LEARNED_PREDICTIONS)["held"].tolist() == held
+    assert (
+        gain_predictions.against_predictions(
+            gain_predictions.Tables(None, ranking, None), gain_predictions.LEARNED_PREDICTIONS
+        )["held"].tolist()
+        == held
+    )
 
 
 @pytest.mark.parametrize("whole, dense, ut, other, held", [
@@ -314,12 +381,28 @@ def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
 def test_what_is_predicted_of_pointers(whole, dense, ut, other, held):
     """Invented: with its whole gradient rung 7 ends at `whole` with 12 passes, at `other` without nesting or read by ACT, Dense and UT
     at `dense` and `ut` with 3, and all else at 60 % or as given."""
-    given = {("Dense", 3): dense, ("UT", 3): ut, ("AR-TRM, window all", 12): whole, ("AR-TRM, window all", 24): whole if whole == 0.9 else 0.4,
-             ("AR-TRM, H = 1, L = 1, window all", 12): other, ("Dual Nested UT, window all", 12): other}
+    given = {
+        ("Dense", 3): dense,
+        ("UT", 3): ut,
+        ("AR-TRM, window all", 12): whole,
+        ("AR-TRM, window all", 24): whole if whole == 0.9 else 0.4,
+        ("AR-TRM, H = 1, L = 1, window all", 12): other,
+        ("Dual Nested UT, window all", 12): other,
+    }
     models = (*gain.FLAT, "AR-TRM, window all", "AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all", "cured AR-TRM")
-    ends = pd.DataFrame([(model, passes, given.get((model, passes), 0.6)) for model in models for passes in (3, 12, 24)], columns=["model", "passes", "accuracy"])
-    assert gain_predictions.against_predictions(gain_predictions.Tables(ends, None, None), gain_predictions.POINTERS_PREDICTIONS)["held"].tolist() == held
-    assert {model for pair in gain_predictions.POINTERS_CONTRASTS for model in pair} <= {gain.label(job.run) for job in jobs("cpu", "pointers")}
+    ends = pd.DataFrame(
+        [(model, passes, given.get((model, passes), 0.6)) for model in models for passes in (3, 12, 24)],
+        columns=["model", "passes", "accuracy"],
+    )
+    assert (
+        gain_predictions.against_predictions(gain_predictions.Tables(ends, None, None), gain_predictions.POINTERS_PREDICTIONS)[
+            "held"
+        ].tolist()
+        == held
+    )
+    assert {model for pair in gain_predictions.POINTERS_CONTRASTS for model in pair} <= {
+        gain.label(job.run) for job in jobs("cpu", "pointers")
+    }
 
 
 def test_quarters_are_of_the_last_evaluation_at_the_training_length():
@@ -330,7 +413,14 @@ def test_quarters_are_of_the_last_evaluation_at_the_training_length():
     evaluations = [Score(step, length, problems, decoding, 10, right, 0)._asdict() for step, length, problems, decoding, right in kinds]
     other = Run(rung="dense", budget=6, seed=1, **FIELDS)
     records = [{"run": each.hash, "configuration": asdict(each), "evaluations": evaluations} for each in (run, other)]
-    records[0]["other_steps"] = [{"steps": run.steps // 2} | score for score in (evaluations[2], evaluations[1] | {"correct": [4, 3, 2, 1]})]
+    records[0]["other_steps"] = [
+        {"steps": run.steps // 2} | score for score in (evaluations[2], evaluations[1] | {"correct": [4, 3, 2, 1]})
+    ]
     found = gain.by_quarter(records, {run.hash})
     assert found["accuracy"].tolist() == [0.4, 0.3, 0.2, 0.1, 0.9, 0.7, 0.5, 0.1] and found["quarter"].tolist() == [1, 2, 3, 4] * 2
-    assert found["passes"].tolist() == [3] * 4 + [6] * 4 and set(found["trained"]) == {6} and set(found["model"]) == {"Dense"} and set(found["seed"]) == {0}
+    assert (
+        found["passes"].tolist() == [3] * 4 + [6] * 4
+        and set(found["trained"]) == {6}
+        and set(found["model"]) == {"Dense"}
+        and set(found["seed"]) == {0}
+    )

@@ -1,4 +1,6 @@
-"""What a GPU computes is what the CPU computes, compiled or not; and a seed gives the same run twice. Passed over where there is no CUDA."""
+"""What a GPU computes is what the CPU computes, compiled or not; and a seed gives the same run twice.
+
+Passed over where there is no CUDA."""
 
 import json
 from dataclasses import replace

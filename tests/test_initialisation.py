@@ -27,7 +27,8 @@ def test_number_of_parameters_is_the_published_one(rung):
 
 def test_counting_does_not_import_the_compiler():
     """PyTorch's, whose import takes longer than all else that `tarm ladder` does."""
-    code = "import sys, tarm; print(*(tarm.Architecture(rung=rung).count_parameters() for rung in tarm.LADDER), 'torch._dynamo' in sys.modules)"
+    code = ("import sys, tarm; "
+            "print(*(tarm.Architecture(rung=rung).count_parameters() for rung in tarm.LADDER), 'torch._dynamo' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [*map(str, PUBLISHED_SIZES.values()), "False"]
 
@@ -64,7 +65,9 @@ def test_every_parameter_starts_as_the_paper_says(rung, scale):
         assert_normal(p, 1 if scale in ("unit", "states") else 0.02)
 
 
-@pytest.mark.parametrize("scale, expected", [("published", 0.02 * math.sqrt(2)), ("unit", 1), ("input", 1), ("states", 0.02 * math.sqrt(2))])
+@pytest.mark.parametrize(
+    "scale, expected", [("published", 0.02 * math.sqrt(2)), ("unit", 1), ("input", 1), ("states", 0.02 * math.sqrt(2))]
+)
 def test_size_of_the_input(scale, expected):
     """x sums two tables of standard deviation 0.02; unit scale divides by what that makes."""
     x = build("dual_ut", scale=scale, **SMALL).embed(torch.arange(14).repeat(2, 2))

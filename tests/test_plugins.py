@@ -64,7 +64,10 @@ def test_the_readmes_script_draws_the_study_and_looks_into_a_model(folder):
     """Both commands are given in the folder, and so is the script; the figure has one bar, of the rung and the norm it names."""
     script, = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "result_figure" in block)
     environment = {name: value for name, value in os.environ.items() if name not in ("TARM_STORE", "TARM_PLUGINS")}
-    for words in (["-m", "tarm", "--plugin", "my_rung.py", "sweep", "--study", "mine", "--profile", "smoke", "--jobs", "1"], ["-c", script]):
+    for words in (
+        ["-m", "tarm", "--plugin", "my_rung.py", "sweep", "--study", "mine", "--profile", "smoke", "--jobs", "1"],
+        ["-c", script],
+    ):
         done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr
     assert "'stream': 'h'" in done.stdout
@@ -272,7 +275,12 @@ def test_a_study_of_ones_own_is_swept_like_any_other():
         return [Job(Run(rung="iterative", task="copy", budget=6, norm=norm, seed=seed), Schedule(50, (10,))) for norm in ("pre", "post")]
 
     drawn = iter(range(100))
-    for wrong in ((lambda profile, seed: []), (lambda profile, seed: [3]), (lambda profile, seed: mine(profile, next(drawn))), lambda profile, seed: mine(profile, 0)):
+    for wrong in (
+        (lambda profile, seed: []),
+        (lambda profile, seed: [3]),
+        (lambda profile, seed: mine(profile, next(drawn))),
+        lambda profile, seed: mine(profile, 0),
+    ):
         with pytest.raises(ValueError, match="the study 'mine' gives no list of jobs"):
             register_study("mine", wrong)
     for name, profiles, words in ("cross", ("cpu",), "'cross' exists already"), ("mine", (), "'mine' has no profile"):

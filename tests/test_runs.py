@@ -157,16 +157,28 @@ def test_a_run_of_no_list_has_no_place():
     assert place(Run(rung="dense", task="copy", width=12)) == ("", "")
 
 
-@pytest.mark.parametrize("asked, words", [
-    ({"profile": "tiny"}, "profile='tiny' is not known: choose one of smoke, cpu, paper"),
-    ({"profile": "smoke", "study": "minor"}, "study='minor' is not known: choose one of main"),
-    ({"profile": "smoke", "task": ["sort"]}, "sort"),
-    ({"profile": "smoke", "rung": ["dense", "dens"]}, "dens"),  # half a mistake is one
-    ({"profile": "smoke", "study": "cross"}, "the study 'cross' has no profile 'smoke': choose one of cpu"),
-    ({"profile": "smoke", "task": ["copy"], "training_steps": [100]}, "choose among its runs and change none. They have training_steps in .4."),
-    ({"profile": "cpu", "study": "cross", "seeds": (0,), "window": ["all"], "supervision": ["steps"]}, "They have supervision in .end."),
-    ({"profile": "cpu", "study": "controls", "window": ["4"], "supervision": ["steps"]}, "Each of these occurs, but not together"),
-])
+@pytest.mark.parametrize(
+    "asked, words",
+    [
+        ({"profile": "tiny"}, "profile='tiny' is not known: choose one of smoke, cpu, paper"),
+        ({"profile": "smoke", "study": "minor"}, "study='minor' is not known: choose one of main"),
+        ({"profile": "smoke", "task": ["sort"]}, "sort"),
+        ({"profile": "smoke", "rung": ["dense", "dens"]}, "dens"),  # half a mistake is one
+        ({"profile": "smoke", "study": "cross"}, "the study 'cross' has no profile 'smoke': choose one of cpu"),
+        (
+            {"profile": "smoke", "task": ["copy"], "training_steps": [100]},
+            "choose among its runs and change none. They have training_steps in .4.",
+        ),
+        (
+            {"profile": "cpu", "study": "cross", "seeds": (0,), "window": ["all"], "supervision": ["steps"]},
+            "They have supervision in .end.",
+        ),
+        (
+            {"profile": "cpu", "study": "controls", "window": ["4"], "supervision": ["steps"]},
+            "Each of these occurs, but not together",
+        ),
+    ],
+)
 def test_runs_that_do_not_exist_are_an_error(asked, words):
     with pytest.raises(ValueError, match=words):
         jobs(**asked)

@@ -40,7 +40,12 @@ Inside, $\text{a\_b} < 1$ and `$not$`.
 
 </details>
 
-![A pixel](../pixel.png)""" % (" + ".join(f"x_{{{n}}}" for n in range(60)), " | ".join(["column of a table"] * 9), "---|" * 9, "| cell" * 8 + "|")
+![A pixel](../pixel.png)""" % (
+    " + ".join(f"x_{{{n}}}" for n in range(60)),
+    " | ".join(["column of a table"] * 9),
+    "---|" * 9,
+    "| cell" * 8 + "|",
+)
 
 
 @pytest.fixture(scope="module")

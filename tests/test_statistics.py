@@ -74,7 +74,8 @@ def test_holm_multiplies_the_smallest_most_and_keeps_the_order():
 
 
 def test_a_t_test_asks_whether_the_mean_is_0():
-    """0 to 4: t = 2 / sqrt(2.5 / 5), so t^2 = 8, with four degrees of freedom, of which P(|T| > t) = 1 - u (3 - u^2) / 2, u^2 = t^2 / (4 + t^2)."""
+    """0 to 4: t = 2 / sqrt(2.5 / 5), so t^2 = 8, with four degrees of freedom, of which P(|T| > t) = 1 - u (3 - u^2) / 2,
+    u^2 = t^2 / (4 + t^2)."""
     u = (8 / 12) ** 0.5
     assert t_test([0, 1, 2, 3, 4]) == pytest.approx(1 - u * (3 - u**2) / 2)
     assert math.isnan(t_test([1, 2, 3, 4]))

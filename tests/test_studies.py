@@ -2,15 +2,54 @@
 
 import pytest
 
-from tarm.studies import CURED, PART, STUDIES, for_figures, jobs, members, multiples, place
+from tarm.runs import run_from
+from tarm.studies import CURED, PART, STUDIES, for_figures, jobs, members, multiples, place, within
 
 # runs of one seed: the paper's five studies as published, then the lists of this project
-COUNTS = {"main": 7 * 3, "compute": 7 * 2 * 2, "width": 7 * 4, "training_length": 7 * 5 * 4, "structure": 2 * 7 * 4,
-          "cause": 7, "precision": 4, "depth": 7 + 6 + 5, "refinement": 6, "three_passes": 4, "structure_cured": 3 * 6,
-          "refinement_rest": 3, "depth_rest": 3, "headline": 8 * 3, "cause_reverse": 7, "training_length_cured": 8 * 3 * 4,
-          "cross": 2 * 3 * 2 * 2, "cross_part": 5, "controls": 30 + 5, "slower": 2 * 6 + 3, "scales": 3 * 2 + 2, "small_eps": 4, "one_stream": 3 * 2 + 5 + 4, "widths": 3 * 2, "depth_small": 8 + 10 + 14 + 14, "depth_learned": 2 * (8 + 10 + 12 + 12),
-          "tune_form": 8 * 4 * 2, "tune_between": 7 * 3 + 4 * 4, "between": 11, "confirm": 7, "settle": 3, "tune_pointers": 10 * 3, "tune_pointers_beyond": 11, "pointers": 10 * 4 - 1, "pointers_on": 2, "pointers_drafts": 2,
-          "tune_rate": 8 * 4 * 3, "tune_low": 2 * 4 + 2, "bare_rate": 6 * 2 * 2, "tuned": 8 * 4}
+COUNTS = {
+    "main": 7 * 3,
+    "compute": 7 * 2 * 2,
+    "width": 7 * 4,
+    "training_length": 7 * 5 * 4,
+    "structure": 2 * 7 * 4,
+    "cause": 7,
+    "precision": 4,
+    "depth": 7 + 6 + 5,
+    "refinement": 6,
+    "three_passes": 4,
+    "structure_cured": 3 * 6,
+    "refinement_rest": 3,
+    "depth_rest": 3,
+    "headline": 8 * 3,
+    "cause_reverse": 7,
+    "training_length_cured": 8 * 3 * 4,
+    "cross": 2 * 3 * 2 * 2,
+    "cross_part": 5,
+    "controls": 30 + 5,
+    "slower": 2 * 6 + 3,
+    "scales": 3 * 2 + 2,
+    "small_eps": 4,
+    "one_stream": 3 * 2 + 5 + 4,
+    "widths": 3 * 2,
+    "depth_small": 8 + 10 + 14 + 14,
+    "depth_learned": 2 * (8 + 10 + 12 + 12),
+    "tune_form": 8 * 4 * 2,
+    "tune_between": 7 * 3 + 4 * 4,
+    "between": 11,
+    "confirm": 7,
+    "settle": 3,
+    "tune_pointers": 10 * 3,
+    "tune_pointers_beyond": 11,
+    "pointers": 10 * 4 - 1,
+    "pointers_on": 2,
+    "pointers_drafts": 2,
+    "tune_pointers_shallow": 2 * 3,
+    "pointers_flat": 2 * 2,
+    "tune_rate": 8 * 4 * 3,
+    "tune_low": 2 * 4 + 2,
+    "bare_rate": 6 * 2 * 2,
+    "tuned": 8 * 4,
+}
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -65,3 +104,10 @@ def test_depth_tries_what_was_learned_with_other_numbers_of_passes():
     assert by_run["dual_ut", "pre", "cycle", "end", 24].schedule.other_steps == (2, 3, 6, 24)
     assert by_run["ar_trm", "post", "all", "end", 12].schedule.other_steps == (1, 4, 8)  # 6 passes a step
     assert by_run["dense", "pre", "cycle", "end", 12].schedule.other_steps == ()
+
+
+def test_of_a_study_the_runs_that_others_have_too_are_listed(committed):
+    """The 24-pass runs of depth_learned are the cross's and come first there."""
+    own = {record["run"] for record in committed if within(run_from(record["configuration"]), "depth_learned", "cpu")}
+    both = {record["run"] for record in committed if within(run_from(record["configuration"]), "cross", "cpu")} & own
+    assert both and all(place(run_from(record["configuration"]))[1] == "cross" for record in committed if record["run"] in both)

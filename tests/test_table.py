@@ -48,14 +48,28 @@ def test_values_are_those_of_the_scores(tidy):
 def test_a_row_says_which_run_it_is_of(tidy):
     head = tidy.loc[:, "profile":"training_steps"].drop_duplicates()
     listed, own = (row.tolist() for _, row in head.iterrows())
-    assert listed == ["smoke", "main", JOB.run.hash, "universal", "copy", 0, "heads=2 dropout=0.0 context=32 batch=8 learning_rate=0.001", 16, 12, 4, 4]
+    assert listed == [
+        "smoke",
+        "main",
+        JOB.run.hash,
+        "universal",
+        "copy",
+        0,
+        "heads=2 dropout=0.0 context=32 batch=8 learning_rate=0.001",
+        16,
+        12,
+        4,
+        4,
+    ]
     assert own == ["", "", OWN.hash, "ar_trm", "addition", 7, "norm=post scale=unit", 384, 24, 10, 5000]
 
 
 def test_parts_of_answers_at_earlier_evaluations_are_not_committed(tidy):
     """Of each of two runs the four quarters and positions at step 2; the three positions at step 4 are."""
     kept = table.tidy([record(JOB.run), record(OWN)], abridged=True)
-    assert len(kept) == len(tidy) - 2 * (4 + 4) and kept["metric"].str.startswith("position").groupby(kept["step"]).sum().to_dict() == {2: 0, 4: 6}
+    assert len(kept) == len(tidy) - 2 * (4 + 4) and kept["metric"].str.startswith("position").groupby(
+        kept["step"]
+    ).sum().to_dict() == {2: 0, 4: 6}
     assert list(kept.columns) == list(tidy.columns) and set(kept["metric"][kept["step"] == 2]) == set(table.EARLIER)
 
 

@@ -55,7 +55,9 @@ def test_the_whole_gradient_of_any_run_can_be_taken(fields):
     """Whose fields have no meaning for a gradient through every pass."""
     run = Run(rung="ar_trm", task="copy", length=4, **SMALL | {"steps": 2}, **fields)
     assert 0 < truncation(run.build(), *batch())["share"] < 1
-    assert set(compute_placement(rungs=["ar_trm"], task="copy", length=4, batch=2, **SMALL | {"steps": 2}, **fields)["gradient"]) == {True, False}
+    assert set(
+        compute_placement(rungs=["ar_trm"], task="copy", length=4, batch=2, **SMALL | {"steps": 2}, **fields)["gradient"]
+    ) == {True, False}
 
 
 def test_of_one_stream_the_whole_is_the_model_without_a_window():

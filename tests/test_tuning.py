@@ -27,12 +27,17 @@ def test_rates_and_depths_are_those_that_ended_highest(committed):
     found = pd.concat([ends(committed, "tune_rate"), ends(committed, "tune_low")])
     best = gain.best(found, ["learning rate"])
     assert {(row.model, row.passes): getattr(row, "_3") for row in best.itertuples()} == {
-        (model, depth["budget"]): tuning.RATE[model][depth["budget"]] for model in tuning.MODELS for depth in tuning.depths(tuning.MODELS[model])}
+        (model, depth["budget"]): tuning.RATE[model][depth["budget"]]
+        for model in tuning.MODELS
+        for depth in tuning.depths(tuning.MODELS[model])
+    }
     at_best = found.merge(best).groupby(["model", "passes"])["accuracy"].mean().unstack()
     assert at_best.idxmax(axis=1).to_dict() == tuning.DEPTH
 
 
-@pytest.mark.parametrize("study, contrasts", [("confirm", gain_predictions.CONFIRMED_CONTRASTS), ("settle", gain_predictions.SETTLED_CONTRASTS)])
+@pytest.mark.parametrize(
+    "study, contrasts", [("confirm", gain_predictions.CONFIRMED_CONTRASTS), ("settle", gain_predictions.SETTLED_CONTRASTS)]
+)
 def test_what_is_run_again_are_the_models_of_the_contrasts(study, contrasts):
     """As they were run before: the same fields but for the seed."""
     again = jobs("cpu", study, (5,))
@@ -48,7 +53,8 @@ def test_rates_of_what_lies_between_are_those_that_ended_highest(committed):
 
 
 def test_rates_on_pointers_are_those_that_ended_highest(committed):
-    """A run ends when 99 % are right; of several that do the soonest counts as the best. On either side of it a rate that was tried did worse."""
+    """A run ends when 99 % are right; of several that do the soonest counts as the best. On either side of it a rate that was
+    tried did worse."""
     runs = {job.run.hash for study in ("tune_pointers", "tune_pointers_beyond") for job in jobs("cpu", study, tuning.POINTERS_CHOSEN)}
     found = gain.at_the_end(gain.trajectories(committed, runs))
     ranked = found.assign(accuracy=found["accuracy"].clip(upper=LEARNED) - 1e-7 * found["step"])

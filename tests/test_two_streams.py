@@ -301,20 +301,28 @@ def test_a_run_stops_where_it_has_learned():
 # What has no meaning.
 
 
-@pytest.mark.parametrize("fields, message", [
-    ({"rung": "universal", "start": "x"}, "no meaning for universal"),
-    ({"rung": "dual_ut", "halting_head": "trained"}, "no meaning for dual_ut"),
-    ({"halting_head": "trained", "readout": "mean"}, "no meaning for readout=mean"),
-    ({"rung": "dual_ut", "readout": "mean", "halting_bias": -3.0}, "no meaning for readout=mean"),
-    ({"injection": "none"}, "use it with start=x"),
-    ({"supervision": "steps-optimised", "window": "all"}, "no gradient crosses"),
-    ({"rung": "dual_nested_ut", "supervision": "steps-optimised"}, "for rung 7"),
-    ({"window": "0"}, "window='0' is not known"), ({"window": "13"}, "from 1 to the budget, 12"), ({"window": "far"}, "cycle, step, all"), ({"rung": "iterative", "window": "far"}, "choose cycle, or a number"),
-    ({"rung": "dual_nested_ut", "window": "4"}, "rungs 1 to 3 and 7"), ({"rung": "universal", "window": "4"}, "rungs 1 to 3 and 7"),
-    ({"window": "4", "supervision": "steps"}, "rungs 1 to 3 and 7"), ({"rung": "iterative", "window": "all"}, "no meaning for iterative"),
-    ({"rung": "iterative", "window": "12"}, "all there is of iterative"),
-    ({"residual": "2"}, "1, 1/sqrt, 1/passes"),
-])
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"rung": "universal", "start": "x"}, "no meaning for universal"),
+        ({"rung": "dual_ut", "halting_head": "trained"}, "no meaning for dual_ut"),
+        ({"halting_head": "trained", "readout": "mean"}, "no meaning for readout=mean"),
+        ({"rung": "dual_ut", "readout": "mean", "halting_bias": -3.0}, "no meaning for readout=mean"),
+        ({"injection": "none"}, "use it with start=x"),
+        ({"supervision": "steps-optimised", "window": "all"}, "no gradient crosses"),
+        ({"rung": "dual_nested_ut", "supervision": "steps-optimised"}, "for rung 7"),
+        ({"window": "0"}, "window='0' is not known"),
+        ({"window": "13"}, "from 1 to the budget, 12"),
+        ({"window": "far"}, "cycle, step, all"),
+        ({"rung": "iterative", "window": "far"}, "choose cycle, or a number"),
+        ({"rung": "dual_nested_ut", "window": "4"}, "rungs 1 to 3 and 7"),
+        ({"rung": "universal", "window": "4"}, "rungs 1 to 3 and 7"),
+        ({"window": "4", "supervision": "steps"}, "rungs 1 to 3 and 7"),
+        ({"rung": "iterative", "window": "all"}, "no meaning for iterative"),
+        ({"rung": "iterative", "window": "12"}, "all there is of iterative"),
+        ({"residual": "2"}, "1, 1/sqrt, 1/passes"),
+    ],
+)
 def test_what_has_no_meaning_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Architecture(**{"rung": "ar_trm"} | SMALL | fields)

@@ -126,11 +126,15 @@ def test_the_readme_shows_what_was_run_of_the_main_study_and_counts_the_rest(tmp
     run, = number("first 192", "universal", "L = 10").runs
     main, = number("characters", "universal", "addition").runs
     (tmp_path / "README.md").write_text(f"before\n{verdict.BEGIN}\nold\n{verdict.END}\nafter\n")
-    verdict.write([published_record(run, [50, 60, 70], [3600, 3800, 4000], precision="bf16"), published_record(main, [40], [5000])], tmp_path)
+    verdict.write(
+        [published_record(run, [50, 60, 70], [3600, 3800, 4000], precision="bf16"), published_record(main, [40], [5000])],
+        tmp_path,
+    )
     readme, page = (tmp_path / "README.md").read_text(), (tmp_path / "figures" / "verdict.md").read_text()
     row = ("| UT | L = 10 / 20 / 30 | 99.3 / 71.7 / 64.7 | 60.0 / – / – | – | 61.0 / – / – | "
            "1 / 0 (1 more without a value) / 0 (1 more without a value) | bf16 / – / – | seen 1 time / not run / not run |")
-    bar = "| UT | addition / copy / reverse | 65.8 / 100 / 100 | 94.5 / – / – | – | 94.6 / – / – | 1 / 0 / 0 | float32 / – / – | seen 1 time / not run / not run |"
+    bar = ("| UT | addition / copy / reverse | 65.8 / 100 / 100 | 94.5 / – / – | – | 94.6 / – / – | 1 / 0 / 0 | "
+           "float32 / – / – | seen 1 time / not run / not run |")
     assert row in page and row not in readme and bar in page and bar in readme
     assert readme.startswith("before\n<!--") and readme.endswith("-->\nafter\n") and "old" not in readme
     assert readme.count("| UT |") == 1 and page.count("| UT |") == 4 and "| Dense |" in page and "| Dense |" not in readme

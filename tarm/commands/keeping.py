@@ -9,7 +9,7 @@ from ..evaluation import latest_accuracy
 from ..ladder import LADDER
 from ..runs import run_from
 from ..store import COMMITTED, Store, needs_clone, scores
-from ..studies import place
+from ..studies import place, within
 from .options import complain
 
 
@@ -18,6 +18,9 @@ def command_list(arguments):
     if not store.root.is_dir():
         print(f"there is no store at {store.root}", file=sys.stderr)
     records, refused = store.usable()
+    if arguments.study or arguments.profile:
+        records = [record for record in records
+                   if within(run_from(record["configuration"]), arguments.study, arguments.profile)]
     show(records, arguments.json)
     complain(refused)
 
@@ -39,6 +42,8 @@ def show(records, as_json):
               f"{run.width:>5} {run.budget:>6} {ledger['executed_passes']:>8.1f} {ledger['weighted_passes']:>8.1f} "
               f"{ledger['trained_passes']:>7.1f} {shown:>8} {ledger['training_seconds']:>7.0f}  "
               f"{table.variant(run).replace('published', '-')}")
+    hours = sum(record["ledger"]["training_seconds"] for record in records) / 3600
+    print(f"{len(records)} run{'s' * (len(records) != 1)}, {hours:.1f} hours of training")
 
 
 def final_accuracy(record):

@@ -14,7 +14,8 @@ from .published import STRUCTURES
 from .small import CROSS, DOSES, FED, LEARNED, ONE_STREAM, PART, SHARE, SLOWER, UNTIL_LEARNED
 
 __all__ = ["ALL", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "MAIN_SEEDS", "ONE_STREAM", "PART", "SHARE", "SLOWER", "STRUCTURES",
-           "STUDIES", "TRM", "UNTIL_LEARNED", "Job", "Study", "for_figures", "jobs", "members", "multiples", "place"]
+           "STUDIES", "TRM", "UNTIL_LEARNED", "Job", "Study", "for_figures", "jobs", "members", "multiples", "place",
+           "within"]
 
 
 class Study(NamedTuple):
@@ -34,7 +35,8 @@ STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
                 small.depth_small, small.depth_learned, small.one_stream, tuning.tune_form, tuning.tune_rate,
                 tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between, tuning.between, tuning.confirm,
                 tuning.settle, tuning.tune_pointers, tuning.tune_pointers_beyond, tuning.pointers,
-                tuning.pointers_on, tuning.pointers_drafts)}.items() for study in studies}
+                tuning.pointers_on, tuning.pointers_drafts, tuning.tune_pointers_shallow,
+                tuning.pointers_flat)}.items() for study in studies}
 STUDIES["cross_part"] = Study(small.cross_part, ("smoke", "cpu"))  # last, so that a run of the cross is the cross's
 
 
@@ -84,6 +86,12 @@ def has(run, field, value):
 def members(profile, study, seed):
     """The hashes of a study's runs with this seed."""
     return {job.run.hash for job in STUDIES[study].jobs(profile, seed)}
+
+
+def within(run, study=None, profile=None):
+    """Does a run belong to this study at this profile? None: to any."""
+    return any(run.hash in members(size, name, run.seed) for name, (_, sizes) in STUDIES.items() if study in (None, name)
+               for size in sizes if profile in (None, size))
 
 
 def place(run):

@@ -169,6 +169,7 @@ def pointers(profile, seed):
     ], seed), (2, 4, 6, 8, 12, 18, 24))
 
 
+ON = Schedule(250, (10,), problems=500)
 WHOLE_ON = POINTERS["AR-TRM, window all"] | {"learning_rate": POINTERS_RATE["AR-TRM, window all"], "stop_at": 0.0}  # to the last step
 
 
@@ -176,7 +177,7 @@ def pointers_on(profile, seed):
     """Rung 7 with its whole gradient, with 3 and with 12 passes, for all of the 3000 steps: where `pointers` ends its runs, three
     passes are nearly as good, and what 12 may gain beyond that cannot be seen. Five times as many problems tell smaller differences."""
     found = listed_pointers([WHOLE_ON | depth for depth in (ONE_CYCLE, {"budget": 12})], seed)
-    return at_other_depths([job._replace(schedule=Schedule(250, (10,), problems=500)) for job in found], (3, 6, 12, 24))
+    return at_other_depths([job._replace(schedule=ON) for job in found], (3, 6, 12, 24))
 
 
 def pointers_drafts(profile, seed):
@@ -184,3 +185,22 @@ def pointers_drafts(profile, seed):
     updated five times and y written once."""
     found = listed_pointers([WHOLE_ON | {"budget": 6, "outer": cycles, "inner": 6 // cycles - 1} for cycles in (2, 1)], seed)
     return [job._replace(schedule=Schedule(100, (10,), problems=200)) for job in found]
+
+
+DEEPER = ("Iterative Step", "Dense")  # flat models that had more right with 12 passes than with three, at a rate chosen with 12
+
+
+def tune_pointers_shallow(profile, seed):
+    """Which learning rate suits DEEPER on pointers with three passes: the lower two of RATES, and LOWEST."""
+    return listed_pointers([POINTERS[model] | {"budget": 3, "learning_rate": rate}
+                            for model in DEEPER for rate in (LOWEST, *RATES[:2])], seed)
+
+
+SHALLOW_RATE = {"Iterative Step": 1e-3, "Dense": 1e-3}  # chosen as POINTERS_RATE was
+
+
+def pointers_flat(profile, seed):
+    """DEEPER with three passes and with 12, each at a rate of its own, for all of the 3000 steps, as rung 7 in `pointers_on`."""
+    found = listed_pointers([POINTERS[model] | {"budget": budget, "learning_rate": rate, "stop_at": 0.0} for model in DEEPER
+                             for budget, rate in ((3, SHALLOW_RATE[model]), (12, POINTERS_RATE[model]))], seed)
+    return [job._replace(schedule=ON) for job in found]
