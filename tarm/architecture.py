@@ -13,6 +13,7 @@ from .block import DROPOUT_STREAMS, NORMS
 from .budget import PUBLISHED_BUDGET, passes_per_step, steps_for
 from .ladder import LADDER, WINDOWS
 from .language_model import SCALES
+from .streams import stream_seed
 from .tasks import VOCABULARY
 from .variants import FIELDS, Variation, spelt_out
 
@@ -110,9 +111,9 @@ class Architecture:
         return RESIDUALS[self.residual](self.budget)
 
     def _check_meaning(self):
-        """Refuse a field that would change nothing: two names for one model would be two runs. (Two are let through: a number of
-        passes that is a whole cycle or step, where `window_warmup` counts in passes, and "step" where a step is one cycle.) And one
-        that would put the rung's own loop aside."""
+        """Refuse a field that has no meaning for the rung: two names for one model would be two runs. (What changes nothing only at
+        some depth is let through: a window that is a whole cycle or step or a step that is one cycle, and with one step, or one
+        pass, what tells several apart.) And one that would put the rung's own loop aside."""
         model = LADDER[self.rung].model
         dual, binary = "y" in model.streams, model.halting_head == "q_halt"
         act = model.halting_head == "act_halt" and self.readout == "published"
@@ -123,7 +124,7 @@ class Architecture:
             "dropout_stream": not self.dropout,
             "start": not dual, "injection": not dual, "sum": not dual, "readout": not dual, "supervision": not dual,
             "halting_head": not binary or self.readout == "mean",
-        }
+        } | dict.fromkeys(LADDER[self.rung].unheeded, True)
         for field in fields(Architecture):
             if meaningless.get(field.name) and getattr(self, field.name) != field.default:
                 averages = self.readout == "mean" and field.name in ("halting_bias", "ponder_weight", "halting_head")
@@ -150,8 +151,8 @@ class Architecture:
         if self.steps is not None:
             implied = at_least(1, "steps", self.steps) * passes_per_step(self.rung, self.outer, self.inner)
             if budget not in (None, implied):
-                raise ValueError(f"steps={self.steps} are {implied} block passes for {self.rung}, "
-                                 f"not budget={budget}: give one of the two")
+                raise ValueError(f"steps={self.steps} are {implied} block passes for {self.rung}, not budget={budget}: give one of the "
+                                 f"two (in dataclasses.replace set the other to None)")
             budget = implied
         budget = PUBLISHED_BUDGET if budget is None else budget
         object.__setattr__(self, "steps", steps_for(self.rung, budget, self.outer, self.inner))
@@ -175,6 +176,7 @@ class Architecture:
     def build(self, seed=0):
         """The model, a LanguageModel on the CPU in float32, initialised from `seed`; the caller's random stream stays as it is."""
         with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(seed, "initialisation"))  # for what `initialise` leaves as it was made
             return self.model(self).initialise(seed)
 
     @property
@@ -182,7 +184,13 @@ class Architecture:
         """The class of the model: the rung's own, or where a field of `tarm.variants` is not as published a variation of it."""
         model = LADDER[self.rung].model
         published = all(getattr(self, field) == values[0] for field, values in FIELDS.items())
-        return model if published else type(model.__name__, (Variation, model), {})
+        return model if published else varied(model)
+
+
+@cache
+def varied(model):
+    """A rung's model with the fields of `tarm.variants` heeded."""
+    return type(model.__name__, (Variation, model), {})
 
 
 class Uninitialised(TorchFunctionMode):

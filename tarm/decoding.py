@@ -1,5 +1,7 @@
 """Greedy and sampled decoding, batched, with the keys and values of every block pass remembered."""
 
+import contextlib
+
 import torch
 
 from .tasks import NEWLINE, VOCABULARY, decode, encode
@@ -97,6 +99,17 @@ def generate(model, prompt, n, noise=None, draft=None, steps=None, halting=True)
     return decodings(model, prompt, n, [noise], draft, steps, halting)[0]
 
 
+@contextlib.contextmanager
+def evaluating(model):
+    """The model without dropout, and afterwards in the mode in which it came."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
 @torch.no_grad()
 def decodings(model, prompt, n, noises, draft=None, steps=None, halting=True):
     """Several continuations of the same prompts, a noise for each (see `generate`), -> list of (B, n).
@@ -104,10 +117,13 @@ def decodings(model, prompt, n, noises, draft=None, steps=None, halting=True):
     The prompts, and the draft, are read once for all.
     """
     B, P = prompt.shape
+    if n < 1:
+        raise ValueError(f"n={n} leaves nothing to write: it must be 1 or more")
     read = prompt if draft is None else torch.cat([prompt, draft[:, :-1]], dim=1)
     past = Past(B, P + n - 1)
-    logits = model(read, steps, halting, past=past.at(0)).logits[:, P - 1:]  # (B, 1 or n, vocabulary)
-    return [_go_on(model, past, logits, P, n, noise, draft, steps, halting) for noise in noises]
+    with evaluating(model):
+        logits = model(read, steps, halting, past=past.at(0)).logits[:, P - 1:]  # (B, 1 or n, vocabulary)
+        return [_go_on(model, past, logits, P, n, noise, draft, steps, halting) for noise in noises]
 
 
 def _go_on(model, past, logits, P, n, noise, draft, steps, halting):

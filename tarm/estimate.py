@@ -25,8 +25,8 @@ def backward_passes(run):
 
 def positions(task, length):
     """Input positions of a training row, and characters of an answer."""
-    prompt, answer = TASKS[task].problems(1, length, torch.Generator())
-    return prompt.shape[1] + answer.shape[1], answer.shape[1]
+    prompt, answer = TASKS[task].sizes(length)
+    return prompt + answer, answer
 
 
 def step_flop(run):
@@ -41,9 +41,9 @@ def decoding_flop(run, length, problems):
     return problems * (T + 2 * (A - 1)) * run.budget * flop_per_pass(run.width, T)
 
 
-def seconds_per_step(run, device, steps=2, compiled=False):
+def seconds_per_step(run, device, steps=2, recompute=False, compiled=False):
     """Measured seconds of a training step: the mean of a few after a first one."""
-    progress = Progress(run, device, compiled=compiled)
+    progress = Progress(run, device, recompute, compiled)
     progress.train_step()
     progress.settle()  # waits for the device
     began = time.perf_counter()

@@ -41,20 +41,16 @@ def evaluate(model, problems, length, step, seed, steps=None):
     """Decode every problem greedily and sampled at temperature 1; -> Scores. steps: of the recurrence, at most (default: as
     many as trained).
 
-    The model is left in the mode it came in. The sampling noise has a stream of its own, so
-    that evaluating changes no training that follows.
+    The sampling noise has a stream of its own, so that evaluating changes no training that follows.
     """
     device = next(model.parameters()).device
     prompt, answer = (torch.cat([getattr(problems[kind], part) for kind in problems]).to(device)
                       for part in Problems._fields)
     noise = torch.cat([gumbel((*problems[kind].answer.shape, model.architecture.vocabulary),
                               stream(seed, "decoding", kind, length, step)) for kind in problems]).to(device)
-    was_training = model.training
-    model.eval()
     batch = rows_at_once(model, prompt.shape[1] + answer.shape[1], steps)
     written = [decodings(model, prompt[i:i + batch], answer.shape[1], (None, noise[i:i + batch]), answer[i:i + batch], steps)
                for i in range(0, len(prompt), batch)]
-    model.train(was_training)
     counts = [len(problems[kind].answer) for kind in problems]
     right = zip(*((torch.cat(parts) == answer).cpu().split(counts) for parts in zip(*written)))
     return [Score(step, length, kind, decoding, len(r), r.sum(dim=0).tolist(), int(r.all(dim=1).sum()))

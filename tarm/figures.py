@@ -30,7 +30,7 @@ def performance_across_tasks(points, note=""):
 
 @styled
 def addition_by_architecture(points, note=""):
-    """Characters and whole sums right on addition, rungs grouped by family. One row per rung and metric."""
+    """Characters and whole answers right, rungs grouped by family. One row per rung and metric."""
     places, labels = {}, {}
     for family, part in points.groupby("family", sort=False):
         labels[-len(labels)] = family
@@ -40,7 +40,7 @@ def addition_by_architecture(points, note=""):
     figure, axes = new(4.2, 1, 2, note, sharey=True)
     for ax, (metric, here) in zip(axes, points.groupby("metric", sort=False)):
         bars(ax, here, places)
-        ax.set(title={"character": "characters", "sequence": "whole sums"}[metric], xlabel="right, %",
+        ax.set(title={"character": "characters", "sequence": "whole answers"}[metric], xlabel="right, %",
                ylim=(0.5 - len(labels), 0.5))
         stop_axis(ax, 0, 1, 1.25 + 0.16 * (points["seeds"].nunique() > 1))
     axes[0].set_yticks(list(labels), labels.values())
@@ -51,19 +51,19 @@ def addition_by_architecture(points, note=""):
 
 @styled
 def accuracy_by_position(points, note=""):
-    """Accuracy at each character of the sum, a panel per family, chance dashed. One row per rung and position."""
-    return curve_panels(points, "position", note, "character of the sum", "characters right, %")
+    """Accuracy at each character of the answer, a panel per family, chance dashed. One row per rung and position."""
+    return curve_panels(points, "position", note, "character of the answer", "characters right, %")
 
 
 @styled
 def learning_dynamics(points, note=""):
-    """Character accuracy on addition over training, a panel per family. One row per rung and step."""
+    """Character accuracy over training, a panel per family. One row per rung and step."""
     return curve_panels(points, "step", note, "training steps", "characters right, %")
 
 
 @styled
 def last_character_bottleneck(points, note=""):
-    """Accuracy of the sum's last character over training: who gets it, who does not.
+    """Accuracy of the answer's last character over training: who gets it, who does not.
 
     One row per rung and step; overcome says whether the rung is above one half at the end.
     """

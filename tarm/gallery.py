@@ -12,23 +12,28 @@ from .drawing import STYLE
 from .ladder import LADDER
 from .statistics import SEEDS_FOR_INTERVAL, over_seeds
 from .store import written_whole
-from .studies import LEARNED, MAIN_SEEDS, PART, jobs
+from .studies import LEARNED, MAIN_SEEDS, PART, STUDIES, jobs, members
 from .table import write
 from .tasks import TASKS
 
 
 def select(table, profile, *, study="main", problems="unseen", decoding="greedy", **values):
-    """Rows of the tidy table of one study, in the ladder's order.
+    """Rows of the tidy table of one study, in the ladder's order; those of runs, too, that belong to an earlier study as well, which
+    is what their column `study` names.
 
     values: the value of a column, or a list of allowed ones. Raises ValueError where no row is
     left, naming what was asked for.
     """
-    wanted = {"profile": profile, "study": study, "problems": problems, "decoding": decoding, **values}
-    rows = table
+    wanted = {"problems": problems, "decoding": decoding, **values}
+    seeds = table["seed"].dropna().unique() if study in STUDIES and profile in STUDIES[study].profiles else ()
+    shared = set().union(*(members(profile, study, int(seed)) for seed in seeds))
+    rows = table[table["run"].isin(shared) | (table["profile"] == profile) & (table["study"] == study)]
+    rows = rows.assign(profile=profile, study=study)
     for column, value in wanted.items():
         rows = rows[rows[column].isin(value if isinstance(value, list) else [value])]
     if rows.empty:
-        raise ValueError("the table has no row with " + ", ".join(f"{k}={v}" for k, v in wanted.items()) +
+        asked = {"profile": profile, "study": study} | wanted
+        raise ValueError("the table has no row with " + ", ".join(f"{k}={v}" for k, v in asked.items()) +
                          f": train it with `python -m tarm sweep --profile {profile}{'' if study == 'main' else f' --study {study}'}`")
     order = {key: i for i, key in enumerate([*TASKS, *LADDER])}
     return rows.sort_values(["task", "rung"], key=lambda keys: keys.map(order), kind="stable")
@@ -38,6 +43,19 @@ def at_the_end(rows):
     """Of a selection, each run's last evaluation at the training length; that of a run that had learned comes early."""
     rows = rows[rows["length"] == rows["training_length"]]
     return rows[rows["step"] == rows.groupby(["run", "training_steps"])["step"].transform("max")]
+
+
+def to_the_end(rows):
+    """Of a selection of one metric and length, each run's last value at later steps too, at which others were evaluated: a run that
+    had learned ended early. Rows of what has not been run, without a seed, stay as they are."""
+    steps = sorted(rows["step"].unique())
+
+    def carried(run):
+        if run["seed"].isna().any():
+            return run
+        return run.set_index("step").reindex(steps, method="ffill").dropna(subset="run").reset_index()
+
+    return pd.concat([carried(run) for _, run in rows.groupby(["rung", "run"], sort=False)], ignore_index=True)
 
 
 def with_chance(points, rows, position=None):
@@ -61,34 +79,37 @@ def of_main_seeds(table):
     return table[(table["study"] != "main") | table["seed"].isin(MAIN_SEEDS)]
 
 
+ADDITION = {"task": "addition"}  # what most figures show, where no other task is asked for
+
+
 def performance_across_tasks(table, profile, **values):
     rows = at_the_end(select(table, profile, metric="character", **values))
     return rows, with_chance(over_seeds(rows, ["task", "rung"]), rows)
 
 
 def addition_by_architecture(table, profile, **values):
-    rows = at_the_end(select(table, profile, task="addition", metric=["character", "sequence"], **values))
+    rows = at_the_end(select(table, profile, metric=["character", "sequence"], **ADDITION | values))
     points = with_chance(over_seeds(rows, ["rung", "metric"]), rows)
     return rows, points.assign(chance=points["chance"].where(points["metric"] == "character"))  # a character's, not a sum's
 
 
 def accuracy_by_position(table, profile, **values):
     positions = [metric for metric in table["metric"].unique() if metric.startswith("position")]
-    rows = at_the_end(select(table, profile, task="addition", metric=positions, **values))
+    rows = at_the_end(select(table, profile, metric=positions, **ADDITION | values))
     rows = rows.assign(position=rows["metric"].str.split().str[1].astype(int))
     return rows, with_chance(over_seeds(rows, ["rung", "position"]), rows, "position")
 
 
 def learning_dynamics(table, profile, **values):
-    rows = select(table, profile, task="addition", metric="character", **values)
+    rows = select(table, profile, metric="character", **ADDITION | values)
     rows = rows[rows["length"] == rows["training_length"]]
-    return rows, with_chance(over_seeds(rows, ["rung", "step"]), rows)
+    return rows, with_chance(over_seeds(to_the_end(rows), ["rung", "step"]), rows)
 
 
 def last_character_bottleneck(table, profile, **values):
-    rows = select(table, profile, task="addition", metric="last", **values)
+    rows = select(table, profile, metric="last", **ADDITION | values)
     rows = rows[rows["length"] == rows["training_length"]]
-    points = with_chance(over_seeds(rows, ["rung", "step"]), rows, -1)
+    points = with_chance(over_seeds(to_the_end(rows), ["rung", "step"]), rows, -1)
     final = points[points["step"] == points["step"].max()].set_index("rung")["mean"]
     return rows, points.assign(overcome=points["rung"].map(final) > 0.5)
 
@@ -120,16 +141,21 @@ def what_it_takes(table, profile):
 DRAWN_BY_CHAPTERS = ("supervised_characters", "compute_placement")  # they show no results
 
 
+def every(column):
+    """The values of a column, in words: "64 and 128"."""
+    return " and ".join(map(str, column.unique()))
+
+
 def note(rows):
     """What a figure of results says of itself, from the rows behind it: two lines."""
-    sizes = rows.groupby("task", sort=False)[["training_length", "training_steps"]].first()
-    tasks = ", ".join(f"{task} of {s.training_length} digits ({s.training_steps} steps)" for task, s in sizes.iterrows())
+    tasks = ", ".join(f"{task} of {every(here['training_length'])} digits ({every(here['training_steps'])} steps)"
+                      for task, here in rows.groupby("task", sort=False))
     first = rows.iloc[0]
     seeds = rows["seed"].where(rows["value"].notna()).groupby([rows["task"], rows["rung"], rows["width"]]).nunique()
     ran = seeds[seeds > 0]
     least, most = (ran.min(), ran.max()) if len(ran) else (0, 0)
-    positions = len(TASKS[first.task].chance(first.length)) if first.metric == "character" else 1
-    problems = first["count"] // positions
+    answers = {task: TASKS[task].sizes(here["length"].iloc[0])[1] for task, here in rows.groupby("task")}
+    problems = every(rows["count"] // rows["task"].map(answers).where(rows["metric"] == "character", 1))
     spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL else "fewer than five seeds: no intervals, no ranking"
               if most < SEEDS_FOR_INTERVAL else "95 % Student-t intervals where there are five seeds or more")
     protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"
@@ -139,12 +165,11 @@ def note(rows):
         repeats = f"{len(ran)} of {len(seeds)} cells run" + (f", {repeats}" if len(ran) else "")
     if ran.nunique() > 1:
         repeats += ", their number in brackets"
-    widths = " and ".join(map(str, rows["width"].unique()))
     in_bf16 = rows[rows["variant"].str.contains("precision=bf16")].groupby(["task", "rung", "width"]).ngroups
     precision = f"; {in_bf16 if in_bf16 < len(ran) else 'all'} in bf16" if in_bf16 else ""
     if diverged := rows[rows["value"].isna() & rows["seed"].notna()]["run"].nunique():
         repeats += f"; {diverged} run{'s' * (diverged > 1)} diverged, left out"
-    return (f"{first.profile} profile: {tasks}; width {widths}, {first.budget} block passes{precision}\n"
+    return (f"{first.profile} profile: {tasks}; width {every(rows['width'])}, {every(rows['budget'])} block passes{precision}\n"
             f"{protocol} protocol: {first.decoding}, {problems} {first.problems} problems; {repeats}; {spread}; dashed: chance")
 
 

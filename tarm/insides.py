@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from .drawing import spread
-from .figures import on, styled
+from .drawing import on, spread, styled
 from .ladder import LADDER
 
 WIDTH = 5.2  # inches

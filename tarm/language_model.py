@@ -105,8 +105,11 @@ class LanguageModel(nn.Module):
     def first_trained_pass(self, steps, window=None):
         """The block pass, counted from 0, at which the gradient ends where the window is a number of passes; else 0."""
         a = self.architecture
-        window = window or (int(a.window) if a.window.isdecimal() else None)
-        return steps * self.passes_per_step(a.outer, a.inner) - window if window else 0
+        if not a.window.isdecimal():
+            if window is not None:
+                raise ValueError(f"window={window} has no meaning for a model with window={a.window}: build it with window={window}")
+            return 0
+        return steps * self.passes_per_step(a.outer, a.inner) - (int(a.window) if window is None else window)
 
     def output(self, readout, ponder, halted_at, steps):
         """(B, T, C) -> Output."""
@@ -140,11 +143,15 @@ class LanguageModel(nn.Module):
         """Draw every parameter as the paper does; each has a named random stream of its own,
         so that what two rungs share starts from the same numbers under the same seed.
 
-        Layer norms start at 1 and 0, and biases at 0. Every other parameter is drawn here, whatever it was made with.
+        Layer norms start at 1 and 0, and biases at 0. What is neither theirs nor of a linear layer or an embedding, nor
+        y_init or z_init, stays as it was made: a rung of one's own may have such.
         """
         norms = {p for module in self.modules() if isinstance(module, nn.LayerNorm) for p in module.parameters()}
+        layers = {p for module in self.modules() if isinstance(module, (nn.Linear, nn.Embedding)) for p in module.parameters()}
         for name, p in self.named_parameters():
             layer = name.split(".")[-2] if "." in name else ""
+            if p not in norms | layers and name not in ("y_init", "z_init"):
+                continue
             if name == "act_halt.bias":
                 p.fill_(self.architecture.halting_bias)
             elif name == "q_halt.bias":

@@ -17,7 +17,6 @@ from .studies import STUDIES, place
 from .tasks import TASKS, quarters
 from .verdict import compare
 
-PHASES = ("Q1", "Q2", "Q3", "last")
 SPENT = ("compute", "refinement", "depth")  # studies whose accuracy is drawn over what it cost
 
 
@@ -54,7 +53,7 @@ def gap(job):
     """Rows of the tidy table for a cell that has not been run: its evaluations at the training length, greedy and unseen."""
     run, schedule = job
     head = ("paper", "", "", run.rung, run.task, None, table.variant(run), run.width, run.budget, run.length, run.training_steps)
-    answer = len(TASKS[run.task].chance(run.length))
+    _, answer = TASKS[run.task].sizes(run.length)
     for step in range(schedule.every, run.training_steps + 1, schedule.every):
         score = Score(step, run.length, "unseen", "greedy", schedule.problems, [0] * answer, 0)
         for metric, (_, count) in metrics(score).items():
@@ -72,7 +71,7 @@ def tidy(study, records):
 
 def phase_transition(records):
     """(rows, points) of the study `compute` with 24 passes: Q1, Q2, Q3 and the last character over training, both widths."""
-    rows = gallery.select(tidy("compute", records), "paper", study="compute", budget=24, metric=list(PHASES))
+    rows = gallery.select(tidy("compute", records), "paper", study="compute", budget=24, metric=list(paper_figures.PHASES))
     rows = rows[rows["length"] == rows["training_length"]]
     levels = TASKS["addition"].chance(rows["length"].iloc[0])
     n, bounds = len(levels), quarters(len(levels))

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -37,10 +38,14 @@ def register_task(task, like="copy", **fields):
         raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(TASKS)}")
     settings = {profile: Setting(known.fields | fields, known.schedule) for profile in PROFILES for known in [setting(profile, like)]}
     check_problems(task, settings["smoke"].fields["length"])
+    for schedule in dict.fromkeys(each.schedule for each in settings.values()):
+        for length in schedule.lengths + schedule.final_lengths:
+            check_ids(task, length)
     add(TASKS, task, "task")
     try:
         for each in settings.values():
-            check_room(Run(**{"rung": "iterative"} | each.fields | {"task": task.key}), each.schedule)
+            for rung in LADDER:
+                check_room(Run(**{"rung": rung} | each.fields | {"task": task.key}), each.schedule)
     except Exception:
         del TASKS[task.key]
         raise
@@ -74,16 +79,9 @@ def register_study(name, jobs, profiles=("cpu",)):
 
 def check_problems(task, length, n=8):
     """Draw a few problems of a task and look at them."""
-    problems = task.problems(n, length, stream(0, "room"))
+    problems = check_ids(task, length, n)
     if any(not torch.equal(one, other) for one, other in zip(problems, task.problems(n, length, stream(0, "room")))):
         raise ValueError(f"{task.key!r} writes other problems when it is given the same digits again: let write depend on them alone")
-    for name, ids in problems._asdict().items():
-        if ids.dim() != 2 or len(ids) != n or ids.dtype != torch.int64:
-            raise ValueError(f"{name} of {n} problems of {task.key!r} is {tuple(ids.shape)}, {ids.dtype}: it must be "
-                             f"({n}, its length), torch.int64")
-        if not ids.numel() or not 0 <= ids.min() <= ids.max() < len(VOCABULARY):
-            raise ValueError(f"{name} of {task.key!r} must be ids of one or more of the characters {VOCABULARY!r}, "
-                             f"0 to {len(VOCABULARY) - 1}: write them with tarm.tasks.symbol or encode")
     if len(task.chance(length)) != problems.answer.shape[1]:
         raise ValueError(f"{task.key!r} has a distribution of {len(task.chance(length))} characters at length {length}, and "
                          f"answers of {problems.answer.shape[1]}")
@@ -96,22 +94,40 @@ def check_problems(task, length, n=8):
                          f"training would be met there all the same: let each string of digits have its own prompt")
 
 
+def check_ids(task, length, n=8):
+    """A few problems of this length, -> Problems, their shapes, types and characters looked at."""
+    problems = task.problems(n, length, stream(0, "room"))
+    for name, ids in problems._asdict().items():
+        if ids.dim() != 2 or len(ids) != n or ids.dtype != torch.int64:
+            raise ValueError(f"{name} of {n} problems of {task.key!r} is {tuple(ids.shape)}, {ids.dtype}: it must be "
+                             f"({n}, its length), torch.int64")
+        if not ids.numel() or not 0 <= ids.min() <= ids.max() < len(VOCABULARY):
+            raise ValueError(f"{name} of {task.key!r} at {length} digits must be ids of one or more of the characters {VOCABULARY!r}, "
+                             f"0 to {len(VOCABULARY) - 1}: write them with tarm.tasks.symbol or encode")
+    return problems
+
+
 def register_rung(rung):
-    """Add a rung after the seven published ones.
+    """Add a rung after the seven published ones. Of the fields that its own step might pass over (step_embeddings, sum, injection,
+    window) those that change nothing are refused where it is built.
 
     Raises ValueError for a key that is taken, and a colour that matplotlib does not know; where a step takes another number
     of block passes than 1, 2, 3 or 6: the budgets of profiles and chapters, 6, 12, 18 and 24, could not be spent; where a
     call of the model does not execute as many as its `passes_per_step` says: budgets would mean something else than for
-    other rungs; and where a text read in parts, with what was remembered of it, is not what it is when read at once:
-    decoding would write something else than was trained.
+    other rungs; where a text read in parts, with what was remembered of it, is not what it is when read at once:
+    decoding would write something else than was trained; and where it depends on the other texts of its batch.
     """
     from matplotlib.colors import is_color_like  # takes a while, and only whoever adds a rung needs it
 
     if not is_color_like(rung.colour):
         raise ValueError(f"colour={rung.colour!r} of the rung {rung.key!r} is not known: write it as matplotlib does, such as '#5aa02c'")
+    if not hasattr(rung.model, "core"):
+        raise ValueError(f"the model of the rung {rung.key!r} has no core(x, f, steps, halting, generator, past), which says what a rung "
+                         f"does (see tarm.language_model.LanguageModel): write one, or inherit from a rung that has")
     add(LADDER, rung, "rung")
     try:
         check_rung(rung.key)
+        LADDER[rung.key] = rung._replace(unheeded=unheeded(rung.key))
     except BaseException:
         del LADDER[rung.key]
         raise
@@ -119,12 +135,30 @@ def register_rung(rung):
 
 
 @torch.no_grad()
-def drawn(key, budget):
+def drawn(key, budget, **fields):
     """A tiny model of the rung, its parameters random, in float64, so that only a mistake makes a difference."""
-    model = build(key, budget=budget, width=8, heads=1, context=6, dropout=0.0).double().eval()
+    model = build(key, budget=budget, width=8, heads=1, context=6, dropout=0.0, **fields).double().eval()
     for name, p in model.named_parameters():
         p.copy_(torch.randn(p.shape, generator=stream(0, "initialisation", name)))
     return model
+
+
+def unheeded(key):
+    """The fields that change neither what a tiny model of the rung computes nor its gradients."""
+    def outcome(**fields):
+        model = drawn(key, 2 * passes_per_step(key, 2, 2), **fields)
+        logits = model(torch.arange(6).unsqueeze(0), halting=False).logits
+        logits.square().sum().backward()
+        return [logits, *(p.grad for name, p in model.named_parameters() if name != "step_embedding.weight")]
+
+    def same(one, other):
+        return one is other or one is not None and other is not None and one.equal(other)
+
+    model, as_it_is = LADDER[key].model, outcome()
+    others = {"step_embeddings": False} if model.with_step_embeddings else {}
+    others |= {"sum": "mean", "injection": "both"} if "y" in model.streams else {}
+    others |= {"window": "all"} if model.nested else {}
+    return frozenset(field for field, value in others.items() if all(map(same, as_it_is, outcome(**{field: value}))))
 
 
 @torch.no_grad()
@@ -146,6 +180,11 @@ def check_rung(key):
     if not torch.cat(parts, dim=1).allclose(whole):
         raise ValueError(f"{key!r} gives other logits for a text read in two parts than for the same text read at once: let "
                          f"positions meet inside f only, which never looks ahead and remembers what it has read")
+    two = torch.cat([tokens, tokens.roll(1, 1)])
+    together, alone = model(two, halting=False).logits, torch.cat([model(row, halting=False).logits for row in two.split(1)])
+    if not together.allclose(alone):
+        raise ValueError(f"{key!r} gives other logits for a text beside another one than for the same text alone: let rows of a batch "
+                         f"not meet")
     model = drawn(key, 6 * per_step if model.tied else model.architecture.budget)
     for start in range(4):  # of several texts, since where each halts differs
         text, past = tokens.roll(start, 1), Past(rows=1, room=6)
@@ -176,26 +215,38 @@ def load_plugins():
     """
     for path in plugin_files():
         module = f"tarm_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-        if module in sys.modules:
-            continue
+        files = {vars(one).get("__file__") for one in [*sys.modules.values()] if isinstance(one, ModuleType)}
+        if str(path) in files:
+            continue  # run already, or, where it is a script or was imported, and has imported tarm, running now
         if not path.is_file():
             raise ValueError(f"plugin {path} does not exist: {VARIABLE} and --plugin take Python files")
         if str(path.parent) not in sys.path:
             sys.path.append(str(path.parent))  # for what it imports from beside it
         spec = importlib.util.spec_from_file_location(module, path)
-        sys.modules[module] = importlib.util.module_from_spec(spec)
         registries, modules = (LADDER, TASKS, STUDIES, *PROFILES.values()), set(sys.modules)
+        sys.modules[module] = importlib.util.module_from_spec(spec)
+        if importable(path):
+            sys.modules.setdefault(path.stem, sys.modules[module])  # `import` of it gets this one, and registers nothing again
         before = [dict(registry) for registry in registries]
         try:
             spec.loader.exec_module(sys.modules[module])
         except Exception as error:  # whatever a user's file may do wrong
-            for name in [module, *set(sys.modules) - modules]:  # what it imported from beside it is to run again as well
-                if name == module or Path(getattr(sys.modules[name], "__file__", None) or "").parent == path.parent:
+            for name in set(sys.modules) - modules:  # what it imported from beside it is to run again as well
+                if Path(getattr(sys.modules[name], "__file__", None) or "").parent == path.parent:
                     del sys.modules[name]
             for registry, entries in zip(registries, before):
                 registry.clear(), registry.update(entries)
             members.cache_clear()
             raise ValueError(f"plugin {path} {failure(error, path)}") from error
+
+
+def importable(path):
+    """Does `import` of the file's name find this file?"""
+    try:
+        found = importlib.util.find_spec(path.stem)
+    except (ImportError, ValueError):  # a name with a dot or so
+        return False
+    return found is not None and found.origin is not None and Path(found.origin).resolve() == path
 
 
 def failure(error, path):

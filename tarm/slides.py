@@ -8,7 +8,7 @@ import hashlib
 import html
 import math
 
-from .figures import on
+from .drawing import on
 
 SHADE = "#2878b8"  # of a right character that is sure
 LEAST = 1e-8       # share that a bar still shows

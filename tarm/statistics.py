@@ -26,8 +26,11 @@ def interval(values, level=0.95):
 
 
 def t_test(values):
-    """Two-sided p value of Student's t test that the mean of independent values is 0; nan where `interval` is."""
-    return float(stats.ttest_1samp(values, 0).pvalue) if len(values) >= SEEDS_FOR_INTERVAL else math.nan
+    """Two-sided p value of Student's t test that the mean of independent values is 0; nan with fewer than five values, and 1
+    where all are 0."""
+    if len(values) < SEEDS_FOR_INTERVAL:
+        return math.nan
+    return float(stats.ttest_1samp(values, 0).pvalue) if any(values) else 1.0
 
 
 def prediction_interval(values):

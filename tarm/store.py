@@ -106,7 +106,17 @@ class Store:
         self.write(record)
 
     def save(self, run, schedule, result, device, command, compiled=False):
-        """Write a finished run's weights and then its record, and drop what was saved on the way."""
+        """Write a finished run's weights and then its record, and drop what was saved on the way.
+
+        Where there is a record of the run already, only what it lacks is added, weights and evaluations with other numbers of
+        steps. Raises ValueError where that one has other losses.
+        """
+        losses = [float(f"{loss:.5g}") if math.isfinite(loss) else None for loss in result.losses]
+        earlier = self.load(run.hash) if self.record_path(run.hash).exists() else None
+        if earlier and earlier["losses"] != losses:
+            raise ValueError(f"{self.record_path(run.hash)} has other losses than the run has here, as another machine's have: it is left "
+                             f"as it is; train into another --store, or remove it first with `python -m tarm rm {run.hash} "
+                             f"--store {shlex.quote(str(self.root))}`")
         with written_whole(self.weights_path(run.hash)) as part:
             save_file({name: value.contiguous() for name, value in result.model.cpu().state_dict().items()},
                       part, metadata={"run": run.hash})
@@ -115,10 +125,14 @@ class Store:
             "environment": environment(device, compiled), "command": command,
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "diverged_at": result.diverged_at, "ledger": result.ledger,
-            "losses": [float(f"{loss:.5g}") if math.isfinite(loss) else None for loss in result.losses],
+            "losses": losses,
             "evaluations": [score._asdict() for score in result.scores],
             "other_steps": flat(result.other_steps)}
-        self.write(record)
+        if earlier:
+            known = self.other_steps(earlier)
+            self.add_other_steps(earlier, [one for one in record["other_steps"] if one["steps"] not in known])
+        else:
+            self.write(record)
         self.unfinished_path(run.hash).unlink(missing_ok=True)
 
     def write(self, record):

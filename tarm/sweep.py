@@ -82,7 +82,7 @@ def evaluate_others(store, job, device):
     """Evaluate a run that is in the store with the numbers of steps that its record lacks, as training would have."""
     run, record = job.run, store.load(job.run.hash)
     model, last = store.model(record).to(device), len(record["losses"])
-    problems = evaluation_problems(run, run.length, job.schedule.problems, training_stream(run.seed))
+    problems = evaluation_problems(run, run.length, record["schedule"]["problems"], training_stream(run.seed))
     missing = [steps for steps in job.schedule.other_steps if steps not in store.other_steps(record)]
     store.add_other_steps(record, flat({steps: evaluate(model, problems, run.length, last, run.seed, steps) for steps in missing}))
 
@@ -169,6 +169,10 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     A finished run is in the store at once, and an unfinished one saved every `save_every`
     seconds, so that an interrupted sweep started again goes on from there. Sweeps on one store share the
     work: a run that another one holds is taken up last, when that one has finished it or died.
+
+    A script calls it under `if __name__ == "__main__":`, since the processes that train import the script. Raises ValueError for
+    runs of tasks or rungs that they do not know, and RuntimeError where one of them is killed; a run that fails is named in the
+    Sweep.
     """
     for job in jobs:
         if store.has(*job):
@@ -186,11 +190,12 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     bar = tqdm(total=sum(job.run.training_steps for job in missing), unit="step", disable=None, dynamic_ncols=True)
     follower = threading.Thread(target=_follow, args=(queue, bar), daemon=True)
     follower.start()
-    outcomes = []
+    outcomes, started = [], False
     try:
         with ProcessPoolExecutor(workers, context, _start_worker, (queue, threads or 1)) as pool:
             try:
-                if strange := pool.submit(_unknown, [job.run for job in missing]).result():
+                strange, started = pool.submit(_unknown, [job.run for job in missing]).result(), True
+                if strange:
                     raise ValueError(f"{', '.join(strange)}: registered here, but a process that trains does not know it; put it "
                                      f"into a file of its own that --plugin or {VARIABLE} names")
                 for wait in (False, True):
@@ -211,6 +216,9 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
                 stop(pool)
                 raise
     except BrokenProcessPool as error:
+        if not started:
+            raise RuntimeError("the processes that train could not start: a script of your own that calls sweep has to do it under "
+                               "`if __name__ == \"__main__\":`, since each of them imports the script") from error
         raise RuntimeError("a training process was killed, perhaps for want of memory (then use fewer --jobs); "
                            "what it had saved is kept, and the same command goes on from there") from error
     finally:

@@ -45,7 +45,7 @@ def rows(record, abridged=False):
 
 def lost(record, run):
     """The last evaluation of a run that diverged before it, as Scores that count no more than problems."""
-    answer = len(TASKS[run.task].chance(run.length))
+    _, answer = TASKS[run.task].sizes(run.length)
     return [Score(run.training_steps, run.length, problems, decoding, record["schedule"]["problems"], [0] * answer, 0)
             for problems in PROBLEMS for decoding in DECODINGS]
 
@@ -69,7 +69,7 @@ def read(root):
     """
     for path in (Path(root) / "results.csv", Path(root) / "results.csv.gz"):
         if path.exists():
-            return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
+            return pd.read_csv(path, dtype={"run": str}, keep_default_na=False, na_values={"value": [""]})
     raise ValueError(f"{root} holds no results.csv: `python -m tarm sweep` makes it")
 
 

@@ -1,6 +1,7 @@
 """Character-level copy, reverse and addition, as problems in tensors (arXiv 2603.08082); and pointer chasing, which is not the paper's."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Callable, NamedTuple
 
 import torch
@@ -89,6 +90,11 @@ class Task:
     def _draw(self, n, length, generator):
         return torch.randint(10, (n, self.operands, length), generator=generator)
 
+    def sizes(self, length):
+        """Characters of the prompt, and of the answer."""
+        prompt, answer = self.problems(1, length, torch.Generator())
+        return prompt.shape[1], answer.shape[1]
+
     def count(self, length):
         """How many different problems there are."""
         return 10 ** (self.operands * length)
@@ -100,8 +106,14 @@ class Task:
         """
         if self.distribution:
             return self.distribution(length).amax(dim=-1)
-        answer = self.problems(100_000, length, stream(0, "chance", self.key)).answer
-        return torch.stack([(answer == character).double().mean(dim=0) for character in range(len(VOCABULARY))]).amax(0)
+        return counted_chance(self, length)
+
+
+@cache
+def counted_chance(task, length):
+    """`Task.chance` of a task without a distribution."""
+    answer = task.problems(100_000, length, stream(0, "chance", task.key)).answer
+    return torch.stack([(answer == character).double().mean(dim=0) for character in range(len(VOCABULARY))]).amax(0)
 
 
 def is_reserved(digits):

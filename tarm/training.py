@@ -116,9 +116,9 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
 
     `report(step, loss, accuracy)` is called as training goes on; accuracy is the last greedy
     character accuracy on unseen problems at the training length, None before there is one. A
-    run whose loss is no longer finite stops there. keeper (see `tarm.checkpoint`) saves the
+    run whose loss is no longer finite stops at most ten steps later. keeper (see `tarm.checkpoint`) saves the
     progress now and then, and gives back what an interrupted call had saved; where its time is
-    up, the progress is saved and Stopped raised. recompute, compiled: see Progress.
+    up, the progress is saved and Stopped raised. recompute, compiled: see Progress. Raises ValueError as `check_room` does.
     """
     check_room(run, schedule)
     now = Progress(run, device, recompute, compiled)

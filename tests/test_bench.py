@@ -221,7 +221,7 @@ def turns(tmp_path, monkeypatch):
 def test_runs_at_a_time_take_turns_with_one_alone(monkeypatch, turns):
     """In every round one process alone, two together, and the first with two threads. Three steps in 3 seconds are one a
     second, by two processes two, and three in 2 seconds one and a half."""
-    monkeypatch.setattr(processes.multiprocessing, "cpu_count", lambda: 2)
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     rows = measure(Written("smoke", pairs=2), only="at_a_time")
     assert [(row.part, row.subject, row.x, row.value, row.low, row.pairs) for row in rows] == [
         ("runs at a time", "processes", 2, 2, 2, 2), ("runs at a time", "threads", 2, 1.5, 1.5, 2)]

@@ -360,7 +360,7 @@ def test_a_damaged_record_is_named_and_hides_no_other(folder, tmp_path, capsys):
     here = ["--store", str(tmp_path / "it")]
     assert main(["list", *here]) == 1
     out, err = capsys.readouterr()
-    assert len(out.splitlines()) == 1 + good and "0123456789ab.json is not a record that can be used" in err
+    assert len(out.splitlines()) == 1 + good + 1 and "0123456789ab.json is not a record that can be used" in err
     assert main(["sweep", "--profile", "smoke", "--rung", "universal", "--task", "copy", *ALONE, *here]) == 1
     assert len(records(tmp_path / "it")) == good + 1
     assert main(["rm", "0123456789ab", "--yes", *here]) == 0

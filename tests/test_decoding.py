@@ -250,3 +250,15 @@ def test_evaluating_does_not_change_the_training_that_follows():
     assert [s.step for s in often.scores] == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
     assert often.scores[-4:] == once.scores
     assert all(math.isfinite(loss) for loss in once.losses) and len(set(once.losses)) == 4
+
+
+def test_decoding_is_without_dropout_and_leaves_the_model_as_it_came():
+    """A model that was built is in training mode."""
+    model, prompt = build("universal", width=16, heads=2, budget=3, context=24, dropout=0.5), torch.arange(8).view(2, 4)
+    one, two = generate(model, prompt, 6), generate(model, prompt, 6)
+    assert model.training and one.equal(two) and one.equal(generate(model.eval(), prompt, 6)) and not model.training
+    with pytest.raises(ValueError, match="n=0 leaves nothing to write"):
+        generate(model, prompt, 0)
+    with pytest.raises(ValueError, match="do not fit a context of 24"):
+        generate(model.train(), prompt, 40)
+    assert model.training

@@ -1,6 +1,6 @@
 """Every figure is drawn from a table, says what it shows, and comes out the same twice."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import matplotlib
 import pandas as pd
@@ -13,7 +13,7 @@ from tarm.drawing import CHANCE, spread
 from tarm.evaluation import DECODINGS, PROBLEMS, Score
 from tarm.placement import compute_placement
 from tarm.store import COMMITTED
-from tarm.studies import PART, jobs
+from tarm.studies import PART, jobs, members
 from tarm.tasks import TASKS
 
 
@@ -139,7 +139,50 @@ def test_chance_is_shown_for_what_it_is_chance_of(one_seed):
     """Of a character of the sum, not of a whole sum: there is a dashed line in the one panel only."""
     _, points, figure = gallery.result_figure("addition_by_architecture", one_seed, "smoke")
     assert points.groupby("metric")["chance"].nunique().to_dict() == {"character": 1, "sequence": 0}
-    assert {ax.get_title(): len(chance_lines(ax)) for ax in figure.axes} == {"characters": 1, "whole sums": 0}
+    assert {ax.get_title(): len(chance_lines(ax)) for ax in figure.axes} == {"characters": 1, "whole answers": 0}
+
+
+def test_a_study_has_the_runs_that_it_shares_with_an_earlier_one():
+    """Whose name the table's column has."""
+    job = next(job for job in jobs("cpu", "cross") if job.run.hash in members("cpu", "depth_learned", 0))
+    rows = table.tidy([invented(job)])
+    assert set(rows["study"]) == {"cross"}
+    for study in "cross", "depth_learned":
+        found = gallery.select(rows, "cpu", study=study)
+        assert set(found["run"]) == {job.run.hash} and set(found["study"]) == {study}
+    with pytest.raises(ValueError, match="no row with profile=cpu, study=controls, problems=unseen"):
+        gallery.select(rows, "cpu", study="controls")
+
+
+@pytest.mark.parametrize("stem", ["learning_dynamics", "last_character_bottleneck"])
+def test_a_run_that_ended_early_counts_until_the_end(stem):
+    """As it was when it had learned. Two seeds: the first ends at step 2 with everything right, the second goes on to 4, with nothing."""
+    records = [invented(job) for job in jobs("smoke", seeds=(0, 1), rung=["universal"], task=["addition"])]
+    for record, right in zip(records, (10, 0)):
+        record["evaluations"] = [score | {"correct": [right] * len(score["correct"])} for score in record["evaluations"]
+                                 if score["step"] <= (2 if right else 4)]
+    rows, points, figure = gallery.result_figure(stem, table.tidy(records), "smoke")
+    assert points.sort_values("step")["values"].tolist() == [[1.0, 0.0], [1.0, 0.0]] and len(rows) == 3
+    lines = [line.get_ydata().tolist() for line in figure.axes[0].lines if line.get_linewidth() == 0.6]
+    assert lines in ([[1, 1], [0, 0]], []) and points["seeds"].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("stem", [stem for stem in gallery.RESULTS if stem != "performance_across_tasks"])
+def test_a_figure_can_be_of_another_task(stem, one_seed):
+    rows, _, figure = gallery.result_figure(stem, one_seed, "smoke", task="copy")
+    assert set(rows["task"]) == {"copy"} and "copy of 4 digits" in text_of(figure)
+
+
+def test_a_note_names_all_numbers_of_passes_steps_and_problems():
+    """Where they differ between the rungs drawn."""
+    jobs_of = [jobs("smoke", rung=[rung], task=["copy"])[0] for rung in ("dense", "universal")]
+    other = jobs_of[1]._replace(run=replace(jobs_of[1].run, budget=6, steps=None, training_steps=2))
+    records = [invented(jobs_of[0]), invented(other)]
+    records[1]["evaluations"] = [score | {"count": 20} for score in records[1]["evaluations"]]
+    rows = table.tidy(records).assign(profile="smoke", study="main")
+    note = gallery.note(gallery.select(rows, "smoke", metric="character").query("length == training_length"))
+    for words in "(4 and 2 steps)", "12 and 6 block passes", "10 and 20 unseen problems":
+        assert words in note
 
 
 @pytest.mark.parametrize("stem", gallery.RESULTS)

@@ -89,16 +89,19 @@ def test_what_rungs_share_starts_equal_under_one_seed(rung):
     assert not one.token_embedding.weight.equal(different["token_embedding.weight"])
 
 
-def test_a_layer_norm_of_any_name_starts_at_one_and_zero():
-    """As in a rung of one's own."""
+def test_a_layer_norm_of_any_name_starts_at_one_and_zero(monkeypatch):
+    """As in a rung of one's own, what else it has staying as it was made, the same under one seed."""
     class Named(LADDER["iterative"].model):
         def __init__(self, architecture):
             super().__init__(architecture)
-            self.ln, self.mixing = nn.LayerNorm(architecture.width), nn.Parameter(torch.ones(architecture.width))
+            self.ln, self.rms, self.own = nn.LayerNorm(architecture.width), nn.RMSNorm(architecture.width), nn.Linear(8, 8)
+            self.gate, self.mixing = nn.Parameter(torch.ones(1)), nn.Parameter(torch.rand(architecture.width))
 
-    model = Named(Architecture(rung="iterative", **SMALL)).initialise(0)
-    assert (model.ln.weight == 1).all() and (model.ln.bias == 0).all()
-    assert_normal(model.mixing, 0.02)  # anything else is drawn
+    monkeypatch.setitem(LADDER, "named", LADDER["iterative"]._replace(key="named", model=Named))
+    one, again, other = (build("named", seed=seed, **SMALL) for seed in (0, 0, 1))
+    assert (one.ln.weight == 1).all() and (one.ln.bias == 0).all() and (one.rms.weight == 1).all() and one.gate.item() == 1
+    assert_normal(one.own.weight, 0.02)
+    assert one.mixing.equal(again.mixing) and not one.mixing.equal(other.mixing) and one.mixing.min() >= 0
 
 
 def test_building_leaves_the_callers_random_stream_alone():

@@ -119,7 +119,7 @@ def test_the_scatter_has_a_hollow_mark_as_published_and_a_filled_one_a_seed(some
 def test_the_phase_transition_has_a_panel_for_each_part_and_width(some):
     """Chance: one half and a tenth in the first quarter of a sum of 10 digits, so 30 %; then a tenth."""
     rows, figure, _ = some["phase_transition"]
-    assert len(figure.axes) == 4 * 2 and set(rows["metric"]) == set(paper.PHASES)
+    assert len(figure.axes) == 4 * 2 and set(rows["metric"]) == set(paper_figures.PHASES)
     points = paper.phase_transition([])[1]
     chance = points.groupby("metric")["chance"].first()
     assert chance.to_dict() == pytest.approx({"Q1": 0.3, "Q2": 0.1, "Q3": 0.1, "last": 0.1}, abs=1e-6)

@@ -16,7 +16,8 @@ import torch
 from tarm import LADDER, TASKS, build, gallery, notebooks, register_rung, register_study, register_task
 from tarm.__main__ import main
 from tarm.ladder import ARTRM, DualUT, Iterative, Rung, Universal
-from tarm.plugins import VARIABLE, check_rung, load_plugins, plugin_files
+from tarm.plugins import VARIABLE, check_rung, load_plugins, plugin_files, unheeded
+from tarm.language_model import LanguageModel
 from tarm.profiles import PROFILES
 from tarm.runs import Run, Schedule
 from tarm.store import Store
@@ -73,6 +74,9 @@ def test_the_readmes_script_draws_the_study_and_looks_into_a_model(folder):
     assert "'stream': 'h'" in done.stdout
     drawn = pd.read_csv(folder / "my_figures" / "data" / "mine.csv")
     assert drawn[["study", "rung"]].values.tolist() == [["mine", "recall"]] and drawn["variant"].str.contains("norm=post").all()
+    subprocess.run([sys.executable, "-c", script.replace('results[results', 'results[~results')], cwd=folder, env=environment)
+    other = pd.read_csv(folder / "my_figures" / "data" / "mine.csv")  # the main study has this one too
+    assert set(other["study"]) == {"mine"} and set(other["run"]) != set(drawn["run"])
 
 
 def test_a_colour_that_nothing_can_draw_is_refused():
@@ -194,6 +198,46 @@ def test_a_rung_whose_positions_meet_outside_the_block_is_refused(mix):
     assert "mixing" not in LADDER
 
 
+def test_a_rung_whose_texts_meet_is_refused():
+    class Together(Iterative):
+        def step(self, f, h, x, n):
+            return f(h + h.mean(0, keepdim=True))
+
+    with pytest.raises(ValueError, match="'together' gives other logits for a text beside another one"):
+        register_rung(Rung("together", "Together", "Together", "single stream", "#000000", "texts meet", Together))
+    assert "together" not in LADDER
+
+
+def test_a_rung_without_a_core_is_refused():
+    class Empty(LanguageModel):
+        pass
+
+    with pytest.raises(ValueError, match="the model of the rung 'empty' has no core"):
+        register_rung(Rung("empty", "Empty", "Empty", "single stream", "#000000", "nothing", Empty))
+    assert "empty" not in LADDER
+
+
+def test_a_field_that_a_step_passes_over_is_refused():
+    """One model would have several names. The built-in rungs pass over none."""
+    class Own(DualUT):
+        def step(self, f, state, x, n):
+            y, z = state
+            z = f(x + y + z, "z")
+            return f(y + z, "y"), z
+
+    assert all(unheeded(key) == LADDER[key].unheeded == frozenset() for key in LADDER)
+    try:
+        register_rung(Rung("own", "Own", "Own", "dual stream", "#000000", "its own sums", Own))
+        assert LADDER["own"].unheeded == {"step_embeddings", "sum", "injection"}
+        for fields in {"sum": "mean"}, {"injection": "both"}, {"step_embeddings": False}:
+            with pytest.raises(ValueError, match=f"{[*fields][0]}=.* has no meaning for own"):
+                build("own", **fields)
+        build("own", start="x", norm="post", budget=6, width=16, heads=2)
+    finally:
+        LADDER.pop("own", None)
+        members.cache_clear()
+
+
 def test_a_rung_that_does_not_spend_the_budgets_is_refused():
     """Before a sweep of anything else would fail with it."""
     class Five(Iterative):
@@ -267,6 +311,31 @@ def test_a_task_that_needs_more_room_says_so_and_gets_it():
         for settings in (TASKS, *PROFILES.values()):
             settings.pop("three", None)
         members.cache_clear()
+
+
+@pytest.mark.parametrize("fields, words", [({"budget": 9}, "budget of 9 exactly"),
+                                           ({"norm": "reentry"}, "norm=reentry has no meaning for dense")])
+def test_a_task_whose_fields_do_not_suit_every_rung_is_refused(fields, words):
+    """Else the main study, which has it for every rung, could not be listed."""
+    with pytest.raises(ValueError, match=words):
+        register_task(Task("odd", 1, TASKS["copy"].write), **fields)
+    assert "odd" not in TASKS and len(members("smoke", "main", 0)) == 7 * 3
+
+
+def test_a_task_is_looked_at_at_every_length():
+    def counted(digits):
+        return Problems(digits[:, 0], torch.full_like(digits[:, 0], digits.shape[2]))
+
+    with pytest.raises(ValueError, match="answer of 'counted' at 20 digits must be ids"):
+        register_task(Task("counted", 1, counted))
+
+
+@pytest.mark.parametrize("words", [["-c", "import my_rung"], ["-c", "import tarm, my_rung"], ["my_rung.py"]])
+def test_a_plugin_that_is_named_can_be_imported_too(folder, words):
+    """As the README's script does; it is registered once."""
+    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True,
+                          env=os.environ | {VARIABLE: "my_rung.py"})
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_study_of_ones_own_is_swept_like_any_other():

@@ -5,6 +5,8 @@ import math
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -211,6 +213,38 @@ def test_without_weights_such_a_run_is_trained_again(store, tmp_path):
     assert sweep([asked], bare, workers=1, threads=1).finished == 1
     assert bare.has(*asked) and bare.weights_path(JOB.run.hash).read_bytes() == store.weights_path(JOB.run.hash).read_bytes()
     assert not any(bare.root.glob("unfinished/*"))
+
+
+@pytest.mark.parametrize("of_there", [{}, {"losses": [1.0] * 4}], ids=["the same losses", "another machine's"])
+def test_a_record_that_is_there_loses_nothing(store, tmp_path, of_there):
+    """Neither its evaluations with other numbers of steps, nor, where its losses are others, anything."""
+    bare, asked = Store(tmp_path / "bare"), JOB._replace(schedule=replace(JOB.schedule, other_steps=(2,)))
+    sweep([JOB._replace(schedule=replace(JOB.schedule, other_steps=(3,)))], store, workers=1, threads=1)
+    bare.write(store.load(JOB.run.hash) | {"command": "there"} | of_there)
+    there = bare.load(JOB.run.hash)
+    done = sweep([asked], bare, workers=1, threads=1)
+    now = bare.load(JOB.run.hash)
+    if of_there:
+        assert done.finished == 0 and "has other losses than the run has here" in done.failed[0] and now == there
+    else:
+        assert done.finished == 1 and (now["command"], bare.other_steps(now)) == ("there", {2, 3})
+        assert all(one in now["other_steps"] for one in there["other_steps"])
+
+
+def test_missing_steps_are_evaluated_on_as_many_problems_as_the_record_has(store):
+    """Whatever the schedule that asks for them says of other evaluations."""
+    sweep([JOB._replace(schedule=replace(JOB.schedule, problems=3, other_steps=(2,)))], store, workers=1, threads=1)
+    record = store.load(JOB.run.hash)
+    assert {one["count"] for one in record["other_steps"]} == {JOB.schedule.problems} == {record["schedule"]["problems"]}
+
+
+def test_a_script_that_sweeps_outside_its_main_part_is_told(tmp_path):
+    """Each process that trains imports the script, which would begin another sweep."""
+    script = tmp_path / "script.py"
+    script.write_text("from tarm.store import Store\nfrom tarm.studies import jobs\nfrom tarm.sweep import sweep\n"
+                      "sweep(jobs('smoke', rung=['dense'], task=['copy']), Store('runs'), workers=1)\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode and 'under `if __name__ == "__main__":`' in done.stderr
 
 
 def test_a_run_that_a_worker_does_not_know_is_refused_before_any_begins(tmp_path, monkeypatch):

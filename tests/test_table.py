@@ -37,6 +37,12 @@ def test_columns_and_rows(tidy):
                                    "position 1", "position 2", "position 3", "position 4"}
 
 
+@pytest.mark.parametrize("name", ["414550329101", "113e43132607", "000000000012"])
+def test_a_hash_that_looks_like_a_number_stays_a_hash(tmp_path, tidy, name):
+    table.write(tidy.assign(run=name), tmp_path / "results.csv")
+    assert set(table.read(tmp_path)["run"]) == {name}
+
+
 def test_values_are_those_of_the_scores(tidy):
     first = tidy[(tidy["run"] == JOB.run.hash) & (tidy["length"] == 4)].set_index("metric")
     assert first.loc["character", ["value", "count"]].tolist() == [15 / 32, 32]

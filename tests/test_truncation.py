@@ -141,3 +141,9 @@ def test_the_lens_counts_what_the_head_would_get_right():
     assert [row["stream"] for row in found] == list("zzy" * 4)
     assert [row["pass"] for row in found] == list(range(1, 13))
     assert [row["accuracy"] for row in found] == [pytest.approx((supervised == 7).double().mean().item())] * 12
+
+
+def test_a_window_in_passes_is_refused_where_the_models_is_none():
+    tokens = torch.zeros(1, 4, dtype=torch.long)
+    with pytest.raises(ValueError, match="window=1 has no meaning for a model with window=cycle"):
+        build("universal", budget=3, width=16, heads=2, context=24)(tokens, window=1)

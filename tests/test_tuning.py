@@ -62,3 +62,13 @@ def test_rates_on_pointers_are_those_that_ended_highest(committed):
     assert len(found) == len(runs) and dict(zip(best["model"], best["learning rate"])) == tuning.POINTERS_RATE
     for model, rates in found.groupby("model")["learning rate"]:
         assert rates.min() < tuning.POINTERS_RATE[model] < rates.max()
+
+
+def test_rates_on_pointers_with_three_passes_are_those_that_ended_highest(committed):
+    """Dense has as many right at 0.003, an end of what was tried."""
+    runs = {job.run.hash for job in jobs("cpu", "tune_pointers_shallow", tuning.POINTERS_CHOSEN)}
+    found = gain.at_the_end(gain.trajectories(committed, runs))
+    highest = found[found["accuracy"] == found.groupby("model")["accuracy"].transform("max")]
+    assert len(found) == len(runs) == 2 * 3 and found["accuracy"].max() < LEARNED
+    assert highest.groupby("model")["learning rate"].min().to_dict() == tuning.SHALLOW_RATE
+    assert highest.groupby("model").size().to_dict() == {"Dense": 2, "Iterative Step": 1}
