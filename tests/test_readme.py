@@ -197,7 +197,10 @@ def test_what_is_said_of_sums_at_the_papers_size_is_counted_from_the_records(com
         if record["run"] in {run.hash for run in at_published_size(committed, "headline", task=["addition"])}
     ]
     says("A run at the paper's size takes about 3 GB there.")
-    rising = [*at_published_size(committed, "refinement", window=["all"]), *at_published_size(committed, "depth", window=["all"], norm=["post"])]
+    rising = [
+        *at_published_size(committed, "refinement", window=["all"]),
+        *at_published_size(committed, "depth", window=["all"], norm=["post"]),
+    ]
     for run in rising:
         path, = (curve(scores(record), 10) for record in committed if record["run"] == run.hash)
         assert path[4000] - path[3400] > 0.05

@@ -206,9 +206,9 @@ def test_what_is_said_of_pointers_is_counted_from_the_records(committed):
     three = judged[judged["contrast"].str.contains("− (?:Dense|UT|Dual UT) ")]["mean"]
     says(f"it learns, and is {three.min():.0f} to {three.max():.0f} points ahead of Dense, UT and Dual UT and not apart from "
          "Iterative Step.")
-    shallow = 100 * least.groupby("model")["accuracy"].agg(["min", "max"])
-    says("rungs 6 and 7 have {:.1f} % and more with each seed as well, where no flat model has more than {:.1f} (looked up)",
-         shallow.loc[whole, "min"].min(), shallow.loc[list(gain.FLAT), "max"].max())
+    says("rungs 6 and 7 end with {:.1f} % and more as well, most at a lucky first 99 % of 100 problems,",
+         100 * least[least["model"].isin(whole)]["accuracy"].min())
+    assert (least[least["model"].isin(whole)]["accuracy"] >= LEARNED).mean() > 0.5
 
 
 def test_what_more_passes_do_on_pointers_is_counted_from_the_records(committed):
@@ -246,3 +246,27 @@ def test_what_more_passes_do_on_pointers_is_counted_from_the_records(committed):
     steps = gain.until(curves, LEARNED).set_index(["model", "passes", "seed"])["training steps"].sort_index()
     later = (steps[gain.WHOLE, 6] - steps[gain_predictions.ONE_DRAFT, 6]).tolist()
     says(f"(two cycles take {span(later).replace(' (', ' steps more, ')}.")
+
+
+def test_what_flat_models_do_on_pointers_is_counted_from_the_records(committed):
+    """On the seeds of the test above; four comparisons."""
+    flat, whole = (gain.complete(committed, study, tuning.POINTED_ON) for study in ("pointers_flat", "pointers_on"))
+    ends = gain.at_the_end(gain.trajectories(committed, flat[1] | whole[1]))
+    assert flat[0] == whole[0] == list(tuning.POINTED_ON) and len(ends) == 5 * 6
+    judged = gain.contrasts(ends, gain_predictions.FLAT_ON_CONTRASTS)
+    step, dense, ahead, _ = (f"{row.mean:.1f} points ahead of {{}} ({row.low:.1f} to {row.high:.1f})" for row in judged.itertuples())
+    right = {model: from_to(ends[(ends["model"] == model) & (ends["passes"] == 12)]["accuracy"]) for model in ("Dense", "Iterative Step")}
+    says(f"with 12 passes Dense ends with {right['Dense']} % and is {dense.format('its three')}, with each seed, "
+         f"Iterative Step with {right['Iterative Step']} % and {step.replace(' points ahead of {}', ' ahead').rstrip(')')}; at the rate "
+         "chosen with 12 it had seemed 14).")
+    says(f"Rung 7 of 12 is {ahead.format('Iterative Step of 12')}, with each seed.")
+    assert judged["ahead"].tolist()[1:3] == [5, 5]
+    says("none stands corrected (`p` {:.2f} to {:.2f}), and two of five predictions failed.",
+         judged["corrected"].min(), judged["corrected"].max())
+    asked = gain_predictions.Tables(ends, None, None)
+    assert gain_predictions.against_predictions(asked, gain_predictions.FLAT_ON_PREDICTIONS)[
+        "held"
+    ].value_counts().to_dict() == {True: 3, False: 2}
+    earlier = gain.complete(committed, "pointers", tuning.POINTED, budget=[3, 12], rung=["iterative_step"])[1]
+    seemed = apart(gain.at_the_end(gain.trajectories(committed, earlier)), ("Iterative Step", 12), ("Iterative Step", 3), tuning.POINTED)
+    assert round(sum(seemed) / 5) == 14
