@@ -124,7 +124,7 @@ class Architecture:
             "dropout_stream": not self.dropout,
             "start": not dual, "injection": not dual, "sum": not dual, "readout": not dual, "supervision": not dual,
             "halting_head": not binary or self.readout == "mean",
-        } | dict.fromkeys(LADDER[self.rung].unheeded, True)
+        }
         for field in fields(Architecture):
             if meaningless.get(field.name) and getattr(self, field.name) != field.default:
                 averages = self.readout == "mean" and field.name in ("halting_bias", "ponder_weight", "halting_head")
@@ -176,7 +176,7 @@ class Architecture:
     def build(self, seed=0):
         """The model, a LanguageModel on the CPU in float32, initialised from `seed`; the caller's random stream stays as it is."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(seed, "initialisation"))  # for what `initialise` leaves as it was made
+            torch.default_generator.manual_seed(stream_seed(seed, "initialisation"))  # for what `initialise` leaves as it was made
             return self.model(self).initialise(seed)
 
     @property

@@ -119,7 +119,7 @@ def curves(axes, points, x, width, say_seeds=False):
     """
     ends = []
     for rung, line in points.groupby("rung", sort=False):
-        entry, seeds = LADDER[rung], line["seeds"].max()
+        entry, seeds, line = LADDER[rung], line["seeds"].max(), line.sort_values(x)
         if not seeds:
             ends.append((line[x].iloc[-1], 0, counted(entry.short, 0), NOT_RUN_COLOUR))
             continue

@@ -24,6 +24,9 @@ def select(table, profile, *, study="main", problems="unseen", decoding="greedy"
     values: the value of a column, or a list of allowed ones. Raises ValueError where no row is
     left, naming what was asked for.
     """
+    for name, one in ("profile", profile), ("study", study):
+        if not isinstance(one, str):
+            raise ValueError(f"{name}={one!r} is not one name: select from one {name} at a time")
     wanted = {"problems": problems, "decoding": decoding, **values}
     seeds = table["seed"].dropna().unique() if study in STUDIES and profile in STUDIES[study].profiles else ()
     shared = set().union(*(members(profile, study, int(seed)) for seed in seeds))
@@ -46,16 +49,17 @@ def at_the_end(rows):
 
 
 def to_the_end(rows):
-    """Of a selection of one metric and length, each run's last value at later steps too, at which others were evaluated: a run that
-    had learned ended early. Rows of what has not been run, without a seed, stay as they are."""
-    steps = sorted(rows["step"].unique())
+    """Of a selection of one metric and length, each run's last value at those of its training steps, too, at which others were
+    evaluated: a run that had learned ended early."""
+    steps = rows["step"].unique()
 
     def carried(run):
-        if run["seed"].isna().any():
-            return run
-        return run.set_index("step").reindex(steps, method="ffill").dropna(subset="run").reset_index()
+        last = run.loc[run["step"].idxmax()]
+        later = [step for step in steps if last["step"] < step <= last["training_steps"]]
+        return pd.concat([run, *(run.loc[[last.name]].assign(step=step) for step in later)])
 
-    return pd.concat([carried(run) for _, run in rows.groupby(["rung", "run"], sort=False)], ignore_index=True)
+    runs = rows.groupby(["rung", "run", "problems", "decoding"], sort=False)
+    return pd.concat([carried(run) for _, run in runs], ignore_index=True)
 
 
 def with_chance(points, rows, position=None):
@@ -154,8 +158,9 @@ def note(rows):
     seeds = rows["seed"].where(rows["value"].notna()).groupby([rows["task"], rows["rung"], rows["width"]]).nunique()
     ran = seeds[seeds > 0]
     least, most = (ran.min(), ran.max()) if len(ran) else (0, 0)
-    answers = {task: TASKS[task].sizes(here["length"].iloc[0])[1] for task, here in rows.groupby("task")}
-    problems = every(rows["count"] // rows["task"].map(answers).where(rows["metric"] == "character", 1))
+    answers = {kind: TASKS[kind[0]].sizes(kind[1])[1] for kind in set(zip(rows["task"], rows["length"]))}
+    each = pd.Series([answers[kind] for kind in zip(rows["task"], rows["length"])], index=rows.index)
+    problems = every(rows["count"] // each.where(rows["metric"] == "character", 1))
     spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL else "fewer than five seeds: no intervals, no ranking"
               if most < SEEDS_FOR_INTERVAL else "95 % Student-t intervals where there are five seeds or more")
     protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"

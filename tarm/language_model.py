@@ -109,6 +109,8 @@ class LanguageModel(nn.Module):
             if window is not None:
                 raise ValueError(f"window={window} has no meaning for a model with window={a.window}: build it with window={window}")
             return 0
+        if window is not None and window < 1:
+            raise ValueError(f"window={window} trains no block pass: it must be 1 or more")
         return steps * self.passes_per_step(a.outer, a.inner) - (int(a.window) if window is None else window)
 
     def output(self, readout, ponder, halted_at, steps):

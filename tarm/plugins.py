@@ -108,8 +108,8 @@ def check_ids(task, length, n=8):
 
 
 def register_rung(rung):
-    """Add a rung after the seven published ones. Of the fields that its own step might pass over (step_embeddings, sum, injection,
-    window) those that change nothing are refused where it is built.
+    """Add a rung after the seven published ones. (A field that a step of its own passes over, such as sum, still makes another run of
+    the same model: leave it as published.)
 
     Raises ValueError for a key that is taken, and a colour that matplotlib does not know; where a step takes another number
     of block passes than 1, 2, 3 or 6: the budgets of profiles and chapters, 6, 12, 18 and 24, could not be spent; where a
@@ -127,7 +127,6 @@ def register_rung(rung):
     add(LADDER, rung, "rung")
     try:
         check_rung(rung.key)
-        LADDER[rung.key] = rung._replace(unheeded=unheeded(rung.key))
     except BaseException:
         del LADDER[rung.key]
         raise
@@ -135,30 +134,23 @@ def register_rung(rung):
 
 
 @torch.no_grad()
-def drawn(key, budget, **fields):
+def drawn(key, budget):
     """A tiny model of the rung, its parameters random, in float64, so that only a mistake makes a difference."""
-    model = build(key, budget=budget, width=8, heads=1, context=6, dropout=0.0, **fields).double().eval()
+    model = build(key, budget=budget, width=8, heads=1, context=6, dropout=0.0).double().eval()
     for name, p in model.named_parameters():
         p.copy_(torch.randn(p.shape, generator=stream(0, "initialisation", name)))
     return model
 
 
-def unheeded(key):
-    """The fields that change neither what a tiny model of the rung computes nor its gradients."""
-    def outcome(**fields):
-        model = drawn(key, 2 * passes_per_step(key, 2, 2), **fields)
-        logits = model(torch.arange(6).unsqueeze(0), halting=False).logits
-        logits.square().sum().backward()
-        return [logits, *(p.grad for name, p in model.named_parameters() if name != "step_embedding.weight")]
-
-    def same(one, other):
-        return one is other or one is not None and other is not None and one.equal(other)
-
-    model, as_it_is = LADDER[key].model, outcome()
-    others = {"step_embeddings": False} if model.with_step_embeddings else {}
-    others |= {"sum": "mean", "injection": "both"} if "y" in model.streams else {}
-    others |= {"window": "all"} if model.nested else {}
-    return frozenset(field for field, value in others.items() if all(map(same, as_it_is, outcome(**{field: value}))))
+def unfilled(key, budget):
+    """The names of parameters that nothing gives a value."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True)  # then memory that is not filled holds nan
+    try:
+        model = build(key, budget=budget, width=8, heads=1, context=6)
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+    return [name for name, p in model.named_parameters() if not p.isfinite().all()]
 
 
 @torch.no_grad()
@@ -168,6 +160,9 @@ def check_rung(key):
     if per_step not in (1, 2, 3, 6):
         raise ValueError(f"a step of {key!r} takes {per_step} block passes, which do not spend the budgets of profiles and chapters "
                          f"(6, 12, 18 and 24) exactly: let it take 1, 2, 3 or 6")
+    if left := unfilled(key, 2 * per_step):
+        raise ValueError(f"{key!r} leaves {', '.join(left)} as torch.empty made it: give it values, since only linear layers, embeddings, "
+                         f"y_init and z_init are drawn for it")
     model = drawn(key, 2 * per_step)
     tokens = torch.arange(6).unsqueeze(0)
     with PassCounter(model) as passes:
@@ -215,8 +210,8 @@ def load_plugins():
     """
     for path in plugin_files():
         module = f"tarm_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-        files = {vars(one).get("__file__") for one in [*sys.modules.values()] if isinstance(one, ModuleType)}
-        if str(path) in files:
+        files = [vars(one).get("__file__") for one in [*sys.modules.values()] if isinstance(one, ModuleType)]
+        if any(file and Path(file).name == path.name and Path(file).resolve() == path for file in files):
             continue  # run already, or, where it is a script or was imported, and has imported tarm, running now
         if not path.is_file():
             raise ValueError(f"plugin {path} does not exist: {VARIABLE} and --plugin take Python files")

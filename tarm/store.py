@@ -111,12 +111,10 @@ class Store:
         Where there is a record of the run already, only what it lacks is added, weights and evaluations with other numbers of
         steps. Raises ValueError where that one has other losses.
         """
-        losses = [float(f"{loss:.5g}") if math.isfinite(loss) else None for loss in result.losses]
+        losses = [*map(short, result.losses)]
         earlier = self.load(run.hash) if self.record_path(run.hash).exists() else None
         if earlier and earlier["losses"] != losses:
-            raise ValueError(f"{self.record_path(run.hash)} has other losses than the run has here, as another machine's have: it is left "
-                             f"as it is; train into another --store, or remove it first with `python -m tarm rm {run.hash} "
-                             f"--store {shlex.quote(str(self.root))}`")
+            raise ValueError(self.other_losses(run.hash))
         with written_whole(self.weights_path(run.hash)) as part:
             save_file({name: value.contiguous() for name, value in result.model.cpu().state_dict().items()},
                       part, metadata={"run": run.hash})
@@ -134,6 +132,11 @@ class Store:
         else:
             self.write(record)
         self.unfinished_path(run.hash).unlink(missing_ok=True)
+
+    def other_losses(self, run_hash):
+        """What is wrong with training a run again whose record has other losses, and the way out."""
+        return (f"{self.record_path(run_hash)} has other losses than the run has here, as another machine's have: it is left as it is; "
+                f"train into another --store")
 
     def write(self, record):
         """Write a record, a key a line."""
@@ -263,6 +266,11 @@ class Store:
         """Remove a run: its record first, then its weights."""
         for path in self.record_path, self.weights_path, self.unfinished_path:
             path(run_hash).unlink(missing_ok=True)
+
+
+def short(loss):
+    """A loss as a record has it, of five digits; None where it is not finite."""
+    return float(f"{loss:.5g}") if math.isfinite(loss) else None
 
 
 def flat(other_steps):

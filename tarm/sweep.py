@@ -8,6 +8,7 @@ import time
 from concurrent import futures
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from .estimate import step_flop
 from .evaluation import evaluate, evaluation_problems, latest_accuracy
 from .ladder import LADDER
 from .plugins import VARIABLE
-from .store import flat
+from .store import flat, short
 from .streams import training_stream
 from .tasks import TASKS
 from .training import Stopped, train
@@ -102,9 +103,11 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, compi
                 evaluate_others(store, job, device)
                 return Outcome(FINISHED, f"{name}: evaluated with the numbers of steps that were missing")
             store.clear(run.hash)
-            keeper = Keeper(store.unfinished_path(run.hash), run, job.schedule, deadline, save_every, device)
-            result = train(run, job.schedule, device, _reporter(run), keeper, recompute, compiled)
-            store.save(run, job.schedule, result, device, command, compiled)
+            earlier = store.load(run.hash) if store.has(run) else None  # of which the weights are not here
+            schedule = replace(job.schedule, problems=earlier["schedule"]["problems"]) if earlier else job.schedule
+            keeper = Keeper(store.unfinished_path(run.hash), run, schedule, deadline, save_every, device)
+            result = train(run, schedule, device, _reporter(run, store, earlier), keeper, recompute, compiled)
+            store.save(run, schedule, result, device, command, compiled)
     except Timeout:
         return Outcome(BUSY, f"{name}: another sweep is at it")
     except Stopped:
@@ -121,12 +124,14 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, compi
     return Outcome(FINISHED, f"{name}: {scored} after {len(result.losses)} steps, {result.ledger['training_seconds']:.0f} s")
 
 
-def _reporter(run):
-    """The function that tells the parent process how far a run is."""
+def _reporter(run, store, earlier):
+    """The function that tells the parent process how far a run is, and ends one whose losses are not those of its earlier record."""
     done = None
 
     def report(step, loss, accuracy):
         nonlocal done
+        if earlier and short(loss) != earlier["losses"][step - 1]:
+            raise ValueError(store.other_losses(run.hash))
         text = f"{run.rung} {run.task}: loss {loss:.3f}" + ("" if accuracy is None else f", accuracy {accuracy:.0%}")
         _progress.put((step - (done or 0), text))
         done = step
@@ -217,8 +222,8 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
                 raise
     except BrokenProcessPool as error:
         if not started:
-            raise RuntimeError("the processes that train could not start: a script of your own that calls sweep has to do it under "
-                               "`if __name__ == \"__main__\":`, since each of them imports the script") from error
+            raise RuntimeError("the processes that train could not start, perhaps for want of memory; or a script that calls sweep does "
+                               "not do it under `if __name__ == \"__main__\":`, as it has to, since each of them imports it") from error
         raise RuntimeError("a training process was killed, perhaps for want of memory (then use fewer --jobs); "
                            "what it had saved is kept, and the same command goes on from there") from error
     finally:

@@ -163,8 +163,25 @@ def test_a_run_that_ended_early_counts_until_the_end(stem):
                                  if score["step"] <= (2 if right else 4)]
     rows, points, figure = gallery.result_figure(stem, table.tidy(records), "smoke")
     assert points.sort_values("step")["values"].tolist() == [[1.0, 0.0], [1.0, 0.0]] and len(rows) == 3
-    lines = [line.get_ydata().tolist() for line in figure.axes[0].lines if line.get_linewidth() == 0.6]
-    assert lines in ([[1, 1], [0, 0]], []) and points["seeds"].tolist() == [2, 2]
+    lines = [line.get_ydata().tolist() for ax in figure.axes for line in ax.lines if line.get_linewidth() == 0.6]
+    assert lines == [[1, 1], [0, 0]] and points["seeds"].tolist() == [2, 2]
+
+
+def test_a_run_counts_no_further_than_it_was_to_be_trained():
+    """Here one of two rungs has half of the other's training steps."""
+    whole, half = (jobs("smoke", rung=[rung], task=["addition"])[0] for rung in ("universal", "dense"))
+    half = half._replace(run=replace(half.run, training_steps=2))
+    records = [invented(whole), invented(half)]
+    records[1]["evaluations"] = [score for score in records[1]["evaluations"] if score["step"] == 2]
+    rows = table.tidy(records).assign(profile="smoke", study="main")
+    _, points, _ = gallery.result_figure("learning_dynamics", rows, "smoke")
+    assert points[["rung", "step"]].values.tolist() == [["dense", 2], ["universal", 2], ["universal", 4]]
+
+
+@pytest.mark.parametrize("name", ["profile", "study"])
+def test_one_study_of_one_profile_is_selected(one_seed, name):
+    with pytest.raises(ValueError, match=rf"{name}=\['main'\] is not one name"):
+        gallery.select(one_seed, **{"profile": "smoke"} | {name: ["main"]})
 
 
 @pytest.mark.parametrize("stem", [stem for stem in gallery.RESULTS if stem != "performance_across_tasks"])

@@ -16,7 +16,7 @@ import torch
 from tarm import LADDER, TASKS, build, gallery, notebooks, register_rung, register_study, register_task
 from tarm.__main__ import main
 from tarm.ladder import ARTRM, DualUT, Iterative, Rung, Universal
-from tarm.plugins import VARIABLE, check_rung, load_plugins, plugin_files, unheeded
+from tarm.plugins import VARIABLE, check_rung, load_plugins, plugin_files
 from tarm.language_model import LanguageModel
 from tarm.profiles import PROFILES
 from tarm.runs import Run, Schedule
@@ -217,24 +217,27 @@ def test_a_rung_without_a_core_is_refused():
     assert "empty" not in LADDER
 
 
-def test_a_field_that_a_step_passes_over_is_refused():
-    """One model would have several names. The built-in rungs pass over none."""
-    class Own(DualUT):
-        def step(self, f, state, x, n):
-            y, z = state
-            z = f(x + y + z, "z")
-            return f(y + z, "y"), z
+def test_a_parameter_without_a_value_is_refused():
+    """What torch.empty makes is whatever was in memory, another model each time. With a value it stays as it was made."""
+    class Empty(Iterative):
+        make = staticmethod(torch.empty)
 
-    assert all(unheeded(key) == LADDER[key].unheeded == frozenset() for key in LADDER)
+        def __init__(self, architecture):
+            super().__init__(architecture)
+            self.h_init = torch.nn.Parameter(self.make(architecture.width))
+
+    class Filled(Empty):
+        make = staticmethod(torch.ones)
+
+    assert not torch.are_deterministic_algorithms_enabled()
+    with pytest.raises(ValueError, match="'empty' leaves h_init as torch.empty made it"):
+        register_rung(Rung("empty", "Empty", "Empty", "single stream", "#000000", "a state", Empty))
+    assert "empty" not in LADDER and not torch.are_deterministic_algorithms_enabled()
     try:
-        register_rung(Rung("own", "Own", "Own", "dual stream", "#000000", "its own sums", Own))
-        assert LADDER["own"].unheeded == {"step_embeddings", "sum", "injection"}
-        for fields in {"sum": "mean"}, {"injection": "both"}, {"step_embeddings": False}:
-            with pytest.raises(ValueError, match=f"{[*fields][0]}=.* has no meaning for own"):
-                build("own", **fields)
-        build("own", start="x", norm="post", budget=6, width=16, heads=2)
+        register_rung(Rung("filled", "Filled", "Filled", "single stream", "#000000", "a state", Filled))
+        assert (build("filled", width=8, heads=1).h_init == 1).all()
     finally:
-        LADDER.pop("own", None)
+        LADDER.pop("filled", None)
         members.cache_clear()
 
 
@@ -330,11 +333,14 @@ def test_a_task_is_looked_at_at_every_length():
         register_task(Task("counted", 1, counted))
 
 
-@pytest.mark.parametrize("words", [["-c", "import my_rung"], ["-c", "import tarm, my_rung"], ["my_rung.py"]])
+@pytest.mark.parametrize("words", [["-c", "import my_rung"], ["-c", "import tarm, my_rung"], ["link/my_rung.py"]])
 def test_a_plugin_that_is_named_can_be_imported_too(folder, words):
-    """As the README's script does; it is registered once."""
+    """As the README's script does; it is registered once, by whatever path."""
+    (folder / "real").mkdir()
+    (folder / "my_rung.py").rename(folder / "real" / "my_rung.py")
+    (folder / "link").symlink_to("real")
     done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True,
-                          env=os.environ | {VARIABLE: "my_rung.py"})
+                          env=os.environ | {VARIABLE: "link/my_rung.py", "PYTHONPATH": str(folder / "link")})
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -126,12 +126,13 @@ def test_other_steps_that_cannot_be_run_are_refused_before_training():
 def test_compiled_is_training_alone(monkeypatch):
     """By PyTorch's tracing, without a compiler behind it: one graph for passes with a gradient and one for those without, and
     nothing left on the model. Evaluation, whose calls have many shapes, goes through the block as it is."""
-    for setting in "recompile_limit", "fail_on_recompile_limit_hit":
-        monkeypatch.setattr(torch._dynamo.config, setting, getattr(torch._dynamo.config, setting))
+    settings = torch._dynamo.config
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     torch._dynamo.reset()
     counters.clear()
-    plain, compiled = (train(run_of("ar_trm", dropout=0), Schedule(5, (3,), problems=4), compiled=compiled) for compiled in (False, True))
+    with settings.patch(recompile_limit=settings.recompile_limit, fail_on_recompile_limit_hit=False):  # puts back what training sets
+        plain, compiled = (train(run_of("ar_trm", dropout=0), Schedule(5, (3,), problems=4), compiled=compiled)
+                           for compiled in (False, True))
     assert counters["stats"]["unique_graphs"] == 2 and not counters["graph_break"]
     assert plain.losses == compiled.losses and plain.scores == compiled.scores
     assert not any("forward" in vars(block) for block in compiled.model.block)

@@ -147,3 +147,5 @@ def test_a_window_in_passes_is_refused_where_the_models_is_none():
     tokens = torch.zeros(1, 4, dtype=torch.long)
     with pytest.raises(ValueError, match="window=1 has no meaning for a model with window=cycle"):
         build("universal", budget=3, width=16, heads=2, context=24)(tokens, window=1)
+    with pytest.raises(ValueError, match="window=0 trains no block pass"):
+        build("iterative", budget=3, width=16, heads=2, context=24, window="2")(tokens, window=0)

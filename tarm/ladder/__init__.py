@@ -24,7 +24,6 @@ class Rung(NamedTuple):
     colour: str
     change: str
     model: type
-    unheeded: frozenset = frozenset()  # fields that change nothing in it; `tarm.plugins.register_rung` finds them
 
 
 FAMILIES = ("non-recursive", "single stream", "dual stream")
