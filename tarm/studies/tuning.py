@@ -204,3 +204,14 @@ def pointers_flat(profile, seed):
     found = listed_pointers([POINTERS[model] | {"budget": budget, "learning_rate": rate, "stop_at": 0.0} for model in DEEPER
                              for budget, rate in ((3, SHALLOW_RATE[model]), (12, POINTERS_RATE[model]))], seed)
     return [job._replace(schedule=ON) for job in found]
+
+
+# As many passes as four lookups take, in one cycle (y is written once), and one fewer: rung 7 with its whole gradient, each at a rate of
+# its own.
+FEW = {"three passes": POINTERS["AR-TRM, window all"] | ONE_CYCLE,
+       "four passes": POINTERS["AR-TRM, window all"] | {"budget": 4, "outer": 1, "inner": 3}}
+
+
+def tune_pointers_few(profile, seed):
+    """Which learning rate suits each of FEW on pointers: RATES and LOWEST."""
+    return listed_pointers([fields | {"learning_rate": rate} for rate in (LOWEST, *RATES) for fields in FEW.values()], seed)
