@@ -50,7 +50,7 @@ def tarm(folder, *words):
 
 def test_they_are_trained_and_listed_and_without_them_the_record_says_so(folder, capsys):
     """In a process with both plugins; this one has neither."""
-    trained = tarm(folder, "sweep", "--profile", "smoke", "--task", "sort", "--rung", "recall,iterative")
+    trained = tarm(folder, "sweep", "--profile", "smoke", "--task", "sort", "--rung", "recall,iterative", "--jobs", "1")
     assert trained.returncode == 0, trained.stderr
     runs = [json.loads(line) for line in tarm(folder, "list", "--json").stdout.splitlines()]
     assert {(run["rung"], run["task"]) for run in runs} == {("recall", "sort"), ("iterative", "sort")}
@@ -62,16 +62,24 @@ def test_they_are_trained_and_listed_and_without_them_the_record_says_so(folder,
 
 
 def test_the_readmes_script_draws_the_study_and_looks_into_a_model(folder):
-    """Both commands are given in the folder, and so is the script; the figure has one bar, of the rung and the norm it names."""
+    """Both commands are given in the folder, and so is the script; the figure has one bar, of the rung and the norm it names.
+    And the rung's passes are traced."""
     script, = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "result_figure" in block)
     environment = {name: value for name, value in os.environ.items() if name not in ("TARM_STORE", "TARM_PLUGINS")}
+    trace = """
+from matplotlib.text import Text
+from tarm import figures
+from tarm.placement import compute_placement
+traced = figures.compute_placement(compute_placement(budget=6, task="copy"), "")
+print("traced:", *(text.get_text() for text in traced.findobj(Text)))
+"""
     for words in (
         ["-m", "tarm", "--plugin", "my_rung.py", "sweep", "--study", "mine", "--profile", "smoke", "--jobs", "1"],
-        ["-c", script],
+        ["-c", script + trace],
     ):
         done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr
-    assert "'stream': 'h'" in done.stdout
+    assert "'stream': 'h'" in done.stdout and " Recall " in done.stdout.split("traced:")[1]
     drawn = pd.read_csv(folder / "my_figures" / "data" / "mine.csv")
     assert drawn[["study", "rung"]].values.tolist() == [["mine", "recall"]] and drawn["variant"].str.contains("norm=post").all()
     subprocess.run([sys.executable, "-c", script.replace('results[results', 'results[~results')], cwd=folder, env=environment)
@@ -86,18 +94,18 @@ def test_a_colour_that_nothing_can_draw_is_refused():
 
 
 def test_the_readmes_command_draws_every_rung_and_the_new_one(folder):
-    """In a folder that holds the file and nothing else, by what the command does: the main study, then the chapters (those
-    that draw figures with a place for it; .ci/run runs them all)."""
+    """In a folder that holds the file and nothing else, by what the command does: the main study, then the chapters (the one
+    that draws it; .ci/run runs them all)."""
     (folder / "my_task.py").unlink()
     line, = re.findall(r"^python -m (tarm --plugin my_rung\.py) figures --profile smoke$", README, re.MULTILINE)
     environment = {name: value for name, value in os.environ.items() if name not in ("TARM_STORE", "TARM_PLUGINS")}
-    for words in "sweep --study main --profile smoke", "notebooks 00 09 --profile smoke":
+    for words in "sweep --study main --profile smoke --jobs 1", "notebooks 09 --profile smoke":
         done = subprocess.run([sys.executable, "-m", *shlex.split(f"{line} {words}")], cwd=folder, capture_output=True, text=True,
                               env=environment)
         assert done.returncode == 0, done.stderr
     drawn = folder / ".tarm" / "figures" / "smoke"
     names = {path.stem: re.findall(r"<!-- (.*) -->", path.read_text(encoding="utf-8")) for path in drawn.glob("*.svg")}
-    assert (set(gallery.FIGURES) | {"compute_placement"}) - {"what_it_takes"} == set(names)
+    assert set(gallery.FIGURES) - {"what_it_takes"} == set(names)
     new = {"Recall", "Recall Transformer"}
     assert [stem for stem, texts in names.items() if not new & set(texts)] == []
     assert "Recall Transformer" not in (PROJECT / "tarm" / "ladder" / "__init__.py").read_text(encoding="utf-8")

@@ -46,6 +46,7 @@ COUNTS = {
     "tune_pointers_shallow": 2 * 3,
     "pointers_flat": 2 * 2,
     "tune_pointers_few": 2 * 4,
+    "pointers_few": 1,
     "tune_rate": 8 * 4 * 3,
     "tune_low": 2 * 4 + 2,
     "bare_rate": 6 * 2 * 2,

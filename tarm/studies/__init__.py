@@ -36,7 +36,8 @@ STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
                 tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between, tuning.between, tuning.confirm,
                 tuning.settle, tuning.tune_pointers, tuning.tune_pointers_beyond, tuning.pointers,
                 tuning.pointers_on, tuning.pointers_drafts, tuning.tune_pointers_shallow,
-                tuning.pointers_flat, tuning.tune_pointers_few)}.items() for study in studies}
+                tuning.pointers_flat, tuning.tune_pointers_few,
+                tuning.pointers_few)}.items() for study in studies}
 STUDIES["cross_part"] = Study(small.cross_part, ("smoke", "cpu"))  # last, so that a run of the cross is the cross's
 
 
