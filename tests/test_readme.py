@@ -209,22 +209,21 @@ def test_what_is_said_of_sums_at_the_papers_size_is_counted_from_the_records(com
     assert 2.5 < max(peaks) < 3.5
     half = {(run.rung, run.norm, run.window): right for run, (right, _) in at_published_size(committed, "refinement").items()}
     twelve = {(run.norm, run.window): right for run, (right, _) in at_published_size(committed, "depth", budget=[12]).items()}
-    shallow, cured = (at_published_size(committed, "depth", budget=[3], rung=["ar_trm"], norm=[norm]) for norm in ("pre", "post"))
-    again = at_published_size(committed, "depth", seeds=(1,), budget=[3], rung=["ar_trm"], norm=["pre"])
-    few = at_published_size(committed, "depth", budget=[3, 4], rung=["dense", "dual_ut", "universal"])
-    whole = {run.rung: f"{100 * right:.0f}" for run, (_, right) in few.items()} | {
-        run.seed: f"{100 * right:.0f}" for run, (_, right) in (shallow | again).items()}
-    says("Dense of three has {dense} % of the sums, Dual UT of four {dual_ut}, UT of three {universal}, and rung 7 of three "
-         .format_map(whole) + f"{whole[0]} and {whole[1]} with two seeds (82 and 94 % of the characters).")
-    shallow, second, cured = (100 * right for (right, _), in (shallow.values(), again.values(), cured.values()))
+    few = {(run.rung, run.norm, run.seed): (100 * characters, f"{100 * right:.0f}") for seed in (0, 1) for run, (characters, right)
+           in at_published_size(committed, "depth", seeds=(seed,), budget=[3, 4]).items()}
+    dual, flat, rung_7 = (" and ".join(few[rung, "pre", seed][1] for seed in (0, 1)) for rung in ("dual_ut", "universal", "ar_trm"))
+    says(f"Dense of three has {few['dense', 'pre', 0][1]} % of the sums, and with two seeds Dual UT of four {dual}, UT of three {flat}, "
+         f"rung 7 of three {rung_7} (82 and 94 % of the characters).")
+    shallow, second = (few["ar_trm", "pre", seed][0] for seed in (0, 1))
+    cured, cured_again = (few["ar_trm", "post", seed][0] for seed in (0, 1))
     says("At half that width, with 12 passes, training them all brings the published block from {:.0f} to {:.1f} % of the "
          "characters of ten-digit sums (one seed; three passes: {:.0f} and {:.0f} with two;",
          100 * twelve["pre", "cycle"], 100 * twelve["pre", "all"], shallow, second)
     deep = jobs("paper", "depth", budget=[12], rung=["ar_trm"], norm=["pre"], window=["all"])[0].run
     early, = (curve(scores(record), 10)[deep.training_steps * 3 // 12] for record in committed if record["run"] == deep.hash)
-    says(f"and at half the width they have {cured:.0f} where two seeds of it have {shallow:.0f} and {second:.0f}.")
+    says(f"and at half the width they have {cured:.0f} and {cured_again:.0f} where it has {shallow:.0f} and {second:.0f} (two seeds each).")
     says(f"({100 * twelve['pre', 'all']:.1f} % against {shallow:.0f} and {second:.0f} after as many steps, {100 * early:.0f} against "
-         f"these after as many passes; cured {100 * twelve['post', 'all']:.0f} against {cured:.0f}).")
+         f"these after as many passes; cured {100 * twelve['post', 'all']:.0f} against {cured:.0f} and {cured_again:.0f}).")
     says("they have less at half the width: {:.0f} % with 24 passes, where the cut one has those {:.0f}, and {:.0f} with 12, where the "
          "published block with its whole gradient has {:.1f} (one seed each;", 100 * half["ar_trm", "post", "all"],
          100 * half["ar_trm", "post", "cycle"], 100 * twelve["post", "all"], 100 * twelve["pre", "all"])

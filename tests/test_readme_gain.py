@@ -215,13 +215,15 @@ def test_what_is_said_of_pointers_is_counted_from_the_records(committed):
 
 def test_what_more_passes_do_on_pointers_is_counted_from_the_records(committed):
     """Five fresh seeds of rung 7, trained for all of its steps."""
-    found = [gain.complete(committed, study, tuning.POINTED_ON) for study in ("pointers_on", "pointers_drafts")]
+    studies = ("pointers_on", "pointers_drafts", "pointers_few")
+    found = [gain.complete(committed, study, tuning.POINTED_ON) for study in studies]
     assert all(seeds == list(tuning.POINTED_ON) for seeds, _ in found)
-    runs = found[0][1] | found[1][1]
+    runs = set().union(*(hashes for _, hashes in found))
     curves, walks = gain.trajectories(committed, runs), gain.by_quarter(committed, runs)
     ends = gain.at_the_end(curves)
     four = walks[(walks["trained"] == walks["passes"]) & (walks["quarter"] == 1)].groupby(["model", "passes"])["accuracy"].mean()
-    cells = {"3 passes: `z` twice, `y` once": (gain.WHOLE, 3), "6 passes: two cycles, `y` written and improved": (gain.WHOLE, 6),
+    cells = {"3 passes: `z` twice, `y` once": (gain.WHOLE, 3),
+             "4 passes: `z` three times, `y` once": (gain_predictions.FOUR, 4), "6 passes: two cycles, `y` written and improved": (gain.WHOLE, 6),
              "6 passes: one cycle, `z` five times, `y` once": (gain_predictions.ONE_DRAFT, 6),
              "12 passes: two steps of two cycles": (gain.WHOLE, 12)}
     title = "rung 7 with its whole gradient, for 3000 steps"
@@ -241,10 +243,20 @@ def test_what_more_passes_do_on_pointers_is_counted_from_the_records(committed):
          "characters that take four lookups.")
     assert deep.ahead == deep.seeds == 5
     says(f"There 12 passes, which make next to no error, are {deep.mean:.1f} points ahead of three ({deep.low:.1f} to {deep.high:.1f}; "
-         "named, five fresh seeds; after as many steps, at a rate chosen with 12).")
+         "named, five fresh seeds; after as many steps). But four do as well, one for each lookup,")
+    _, four = gain.contrasts(ends, gain_predictions.FEW_CONTRASTS).itertuples()
+    as_many = 100 * curves[(curves["passes"] == 4) & (curves["step"] == 2250)]["accuracy"]
+    says(f"So are four passes, one for each lookup, by {four.mean:.1f} points ({four.low:.1f} to {four.high:.1f}, `p` {four.corrected:.1g}, "
+         f"corrected for being two), and also after as many passes: they have {as_many.min():.1f} % after 2250 steps, too,")
+    assert four.ahead == four.seeds == len(as_many) == 5 and 4 * 2250 == 3 * 3000
+    named = gain_predictions.ON_PREDICTIONS + gain_predictions.DRAFTS_PREDICTIONS + gain_predictions.FEW_PREDICTIONS
+    asked = gain_predictions.Tables(ends, gain.ranking(curves, LEARNED), gain.at_other_depths(committed, runs))
+    held = gain_predictions.against_predictions(asked, named)["held"]
+    says("Of eleven ten held:")
+    assert (len(held), held.sum()) == (11, 10)
     early = 100 * curves[(curves["model"] == gain.WHOLE) & (curves["passes"] == 12) & (curves["step"] == 750)]["accuracy"]
     fewer = 100 * ends[ends["passes"] == 3]["accuracy"]
-    says(f"after as many passes (750 steps) they have {early.mean():.0f} % where three have {fewer.mean():.1f},")
+    says(f"while 12 passes have {early.mean():.0f} % after 750, where three have {fewer.mean():.1f}.")
     assert len(early) == len(fewer) == 5 and 12 * 750 == 3 * 3000
     one_step = gain.at_other_depths(committed, runs).query("trained == 12").pivot(index="seed", columns="passes", values="accuracy")
     says("run with one of its two steps the model of 12 loses nothing.")
