@@ -71,7 +71,7 @@ from matplotlib.text import Text
 from tarm import figures
 from tarm.placement import compute_placement
 traced = figures.compute_placement(compute_placement(budget=6, task="copy"), "")
-print("traced:", *(text.get_text() for text in traced.findobj(Text)))
+print("traced:", *(text.get_text() for text in traced.findobj(Text)), sep="\\n")
 """
     for words in (
         ["-m", "tarm", "--plugin", "my_rung.py", "sweep", "--study", "mine", "--profile", "smoke", "--jobs", "1"],
@@ -79,7 +79,7 @@ print("traced:", *(text.get_text() for text in traced.findobj(Text)))
     ):
         done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr
-    assert "'stream': 'h'" in done.stdout and " Recall " in done.stdout.split("traced:")[1]
+    assert "'stream': 'h'" in done.stdout and "Recall" in done.stdout.split("traced:")[1].splitlines()
     drawn = pd.read_csv(folder / "my_figures" / "data" / "mine.csv")
     assert drawn[["study", "rung"]].values.tolist() == [["mine", "recall"]] and drawn["variant"].str.contains("norm=post").all()
     subprocess.run([sys.executable, "-c", script.replace('results[results', 'results[~results')], cwd=folder, env=environment)

@@ -75,12 +75,12 @@ def test_rates_on_pointers_with_three_passes_are_those_that_ended_highest(commit
 
 
 def test_rates_on_pointers_with_four_passes_and_with_three_are_those_that_ended_highest(committed):
-    """Judged as with 12; on either side a rate that was tried did worse, and the rate is the one that was chosen with 12."""
+    """Judged as with 12, and it is the rate that was chosen with 12; with three passes just, by 100 steps."""
     runs = {job.run.hash for job in jobs("cpu", "tune_pointers_few", tuning.POINTERS_CHOSEN)}
     found = gain.at_the_end(gain.trajectories(committed, runs))
     ranked = found.assign(accuracy=found["accuracy"].clip(upper=LEARNED) - 1e-7 * found["step"])
     best = gain.best(ranked, ["learning rate"])
     assert len(found) == len(runs) == 2 * 4 and sorted(best["passes"]) == [3, 4]
     assert set(best["learning rate"]) == set(tuning.FEW_RATE.values()) == {tuning.POINTERS_RATE[gain.WHOLE]}
-    for _, rates in found.groupby("passes")["learning rate"]:
-        assert rates.min() < 1e-3 < rates.max()
+    three = found[(found["passes"] == 3) & (found["accuracy"] >= LEARNED)].set_index("learning rate")["step"]
+    assert three.to_dict() == {1e-3: 2600, 3e-3: 2700}
