@@ -19,7 +19,7 @@ else *not reproduced*; *seen n times* with fewer seeds, whatever came out; *not 
 stands beside it, without a verdict. Runs in bf16 count, since the study `precision` compares bf16 with float32 (with
 three passes, on a CPU); never both in one cell, and the column says which. All values are in %; the published ones are
 of one seed each."""
-IN_README = ("characters", "answers")
+IN_README = ("characters",)
 REPRODUCED, NOT_REPRODUCED, NOT_RUN = "reproduced", "not reproduced", "not run"
 
 
