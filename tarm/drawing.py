@@ -93,6 +93,16 @@ def spread(heights, sizes, low, high):
     return placed
 
 
+def name_end(axes, name, end, height, colour, **text):
+    """Write a line's name right of its end (x, y), at this height; a thin line leads to it where that is not the end's own."""
+    beside = matplotlib.transforms.offset_copy(axes.transData, axes.figure, 10, 0, units="points")
+    axes.annotate(name, end, xytext=(end[0], height), textcoords=beside, color=colour, va="center", annotation_clip=False, **text)
+    ends = axes.transLimits.transform([axes.transScale.transform((end[0], y)) for y in (end[1], height)])
+    if abs(ends[0, 1] - ends[1, 1]) > 0.02:
+        axes.annotate("", end, xytext=(end[0], height), textcoords=beside, annotation_clip=False, arrowprops={
+            "arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 2, "shrinkB": 2})
+
+
 def label_lines(axes, lines, width):
     """Write each line's name at its right end, in lines of `width` characters, spread so that no two overlap.
 
@@ -102,9 +112,8 @@ def label_lines(axes, lines, width):
     names = [textwrap.fill(text, width, break_on_hyphens=False) for _, _, text, _ in lines]
     sizes = [LINE * (1 + name.count("\n")) for name in names]
     heights = spread([y for _, y, _, _ in lines], sizes, *axes.get_ylim())
-    for (x, _, _, colour), name, height in zip(lines, names, heights):
-        axes.annotate(name, (x, height), xytext=(6, 0), textcoords="offset points", color=colour, va="center",
-                      fontsize=9, linespacing=1.0, annotation_clip=False)
+    for (x, y, _, colour), name, height in zip(lines, names, heights):
+        name_end(axes, name, (x, y), height, colour, fontsize=9, linespacing=1.0)
 
 
 def counted(name, seeds):
@@ -127,7 +136,8 @@ def curves(axes, points, x, width, say_seeds=False):
             for values in zip(*line["values"]):
                 axes.plot(line[x], values, color=entry.colour, linewidth=0.6, alpha=0.45)
         axes.plot(line[x], line["mean"], color=entry.colour, marker=MARKERS.get(rung, "*"), markersize=3.5, linewidth=1.5)
-        axes.fill_between(line[x], line["low"], line["high"], color=entry.colour, alpha=0.18, linewidth=0)
+        low, high = (line[end].clip(0, 1) for end in ("low", "high"))  # Student's t knows nothing of where shares end
+        axes.fill_between(line[x], low, high, color=entry.colour, alpha=0.18, linewidth=0)
         ends.append((line[x].iloc[-1], line["mean"].iloc[-1], counted(entry.short, seeds) if say_seeds else entry.short, entry.colour))
     label_lines(axes, ends, width)
 

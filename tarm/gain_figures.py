@@ -78,7 +78,8 @@ def row_by_row(ends, models, chance, threshold, note="", filled=()):
     ax.text(column, 0.75, "mean", va="center", fontsize=8.5, color="#666666")
     ax.axvline(chance, **CHANCE)
     ax.axvline(threshold, **CHANCE | {"linestyle": ":"})
-    percent(ax.xaxis, xlim=(first, 1 + 0.13 * (1 - first)), ylim=(-len(models) + 0.4, 1), xlabel="characters right, %",
+    percent(ax.xaxis, xlim=(first, 1 + 0.13 * (1 - first)), ylim=(-len(models) + 0.4, 1),
+            xlabel="characters right, %" + f" (the axis begins at {100 * first:.0f})" * (first > 0),
             xticks=[x for x in (0, 0.25, 0.5, 0.75, 1) if x >= first])
     ax.spines["bottom"].set_bounds(first, 1)
     ax.set_yticks([-i for i in range(len(models))], list(models.values()), fontsize=8.5)

@@ -169,7 +169,9 @@ def note(rows):
     if len(ran) < len(seeds):
         repeats = f"{len(ran)} of {len(seeds)} cells run" + (f", {repeats}" if len(ran) else "")
     if ran.nunique() > 1:
-        repeats += ", their number in brackets"
+        by_task = ran.groupby(level="task", sort=False)
+        alike = (by_task.nunique() == 1).all() and len(ran) == len(seeds)
+        repeats += f" ({', '.join(f'{task} {count}' for task, count in by_task.first().items())})" if alike else ", their number in brackets"
     in_bf16 = rows[rows["variant"].str.contains("precision=bf16")].groupby(["task", "rung", "width"]).ngroups
     precision = f"; {in_bf16 if in_bf16 < len(ran) else 'all'} in bf16" if in_bf16 else ""
     if diverged := rows[rows["value"].isna() & rows["seed"].notna()]["run"].nunique():

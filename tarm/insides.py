@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from .drawing import on, spread, styled
+from .drawing import name_end, on, spread, styled
 from .ladder import LADDER
 
 WIDTH = 5.2  # inches
@@ -34,9 +34,8 @@ def name_ends(axes, ends, apart=0.075):
     ends = sorted(ends, key=lambda end: end[1])
     needed = [min(apart, 1 / len(ends)) * (high - low)] * len(ends)
     heights = spread([np.log10(end[1]) if log else end[1] for end in ends], needed, low, high)
-    for (x, _, name, colour), height in zip(ends, heights):
-        axes.annotate(name, (x, 10**height if log else height), xytext=(6, 0), textcoords="offset points", color=colour,
-                      va="center", fontsize=9, fontweight="bold", annotation_clip=False)
+    for (x, y, name, colour), height in zip(ends, heights):
+        name_end(axes, name, (x, y), 10**height if log else height, colour, fontsize=9, fontweight="bold")
 
 
 def plain_log(axes):
@@ -127,7 +126,7 @@ def draw_lines(ax, table, x, y, by, colours, log=False, limits=None, apart=0.075
     longest = max(len(end[2]) for end in ends)
     ticks = matplotlib.ticker.MaxNLocator(6, integer=True, steps=(1, 2, 2.5, 5, 10)).tick_values(table[x].min(), last)
     ax.set_xticks([tick for tick in ticks if table[x].min() <= tick <= last])  # none beside the names
-    ax.set_xlim(table[x].min() - 0.03 * span, last + (0.04 + 0.021 * longest) * span)
+    ax.set_xlim(table[x].min() - 0.03 * span, last + (0.055 + 0.021 * longest) * span)
     ax.grid(color="#eeeeee")
 
 

@@ -45,8 +45,8 @@ def by_passes(quarters, models, note=""):
         ax.axvline(here["trained"].iloc[0], **CHANCE | {"linestyle": ":"})
         passes_axis(ax, (2, 4, 6, 12, 24))
         percent(ax.yaxis, ylim=(0, 1.04), title=models[model],
-                xlabel="passes run" if i >= len(models) - 4 else "")
-        ax.tick_params(axis="x", labelbottom=i >= len(models) - 4)
+                xlabel="passes run (log scale)" if i >= len(models) - 4 else "")
+        ax.tick_params(axis="x", labelbottom=True)
         ax.set_ylabel("" if i % 4 else "characters right, %")
     for ax in axes[len(models):]:
         ax.remove()

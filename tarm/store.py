@@ -181,12 +181,15 @@ class Store:
 
     def records(self):
         """All records, in the order of their hashes. Those of a task or rung that is not registered here
-        are left out, and named on standard error. Raises ValueError where others cannot be used."""
+        are left out, and the first of each named on standard error. Raises ValueError where others cannot be used."""
         records, refused = self.usable()
+        alike = {}
         for error in refused:
             if not isinstance(error, NotKnown):
                 raise error
-            print(f"left out: {error}", file=sys.stderr)
+            alike.setdefault(str(error.__cause__), []).append(error)
+        for first, *more in alike.values():
+            print(f"left out: {first}" + (f" (and {len(more)} more like it)" if more else ""), file=sys.stderr)
         return records
 
     def parts(self, run_hash):
@@ -233,9 +236,11 @@ class Store:
         try:
             model.load_state_dict(load_file(path))
         except (SafetensorError, OSError, RuntimeError) as error:
-            raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): committed records come "
-                             f"without weights; in a store of your own, remove the run with `python -m tarm rm "
-                             f"{record['run']} --store {shlex.quote(str(self.root))}` and train it again") from error
+            way_out = (
+                "the committed records come without weights; train the run in a store of your own" if self.root.resolve() == COMMITTED.resolve()
+                else f"remove the run with `python -m tarm rm {record['run']} --store {shlex.quote(str(self.root))}` and train it again"
+            )
+            raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): {way_out}") from error
         return model.eval()
 
     def take(self, other, record, weights=True):

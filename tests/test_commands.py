@@ -193,8 +193,9 @@ def test_a_model_of_more_characters_may_write_them(tmp_path, capsys):
 def test_ladder_is_the_table_of_rungs(tarm):
     """Steps, passes and parameters as published (width 384, budget 24)."""
     code, out, _ = tarm("ladder")
-    rows = [line.split() for line in out.splitlines()[1:]]
+    rows = [line.split() for line in out.splitlines()[1:-2]]
     assert code == 0 and [row[1] for row in rows] == list(LADDER)
+    assert out.splitlines()[-1].startswith("width 384, 6 heads, 180 positions; outside the ladder: ar_trm_cured")
     sizes = {row[1]: words for row in rows if (words := [word for word in row if word.replace(",", "").isdigit()][1:])}
     assert sizes["dense"] == ["24", "24", "42,640,142"]
     assert sizes["dual_ut"] == ["12", "24", "1,859,727"]
@@ -576,7 +577,15 @@ def test_damaged_weights_are_answered_with_one_line(folder, tmp_path, capsys):
     Store(tmp_path / "copy").weights_path(JOB.run.hash).write_bytes(b"nothing")
     assert main(["evaluate", JOB.run.hash, "--store", str(tmp_path / "copy")]) == 1
     err = capsys.readouterr().err
-    assert "are not the weights of this run" in err and len(err.splitlines()) == 1
+    assert "are not the weights of this run" in err and "tarm rm" in err and len(err.splitlines()) == 1
+
+
+def test_a_committed_run_is_not_to_be_removed_for_having_no_weights(capsys):
+    """They are left out on purpose."""
+    committed = min((COMMITTED / "records").glob("*.json")).stem
+    assert main(["generate", committed, "0|", "--store", str(COMMITTED)]) == 1
+    err = capsys.readouterr().err
+    assert "the committed records come without weights" in err and "tarm rm" not in err
 
 
 @pytest.mark.parametrize("command", ["train", "sweep"])

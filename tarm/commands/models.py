@@ -71,4 +71,6 @@ def command_ladder(arguments):
                          context=arguments.context)
         lines.append(f"{number:1} {key:15} {rung.name:27} {rung.family:14} {a.steps:>5} {a.budget:>6} "
                      f"{a.count_parameters():>11,}  {rung.change}")
+    lines.append(f"\nwidth {arguments.width}, {arguments.heads} heads, {arguments.context} positions; outside the ladder: ar_trm_cured, "
+                 "which is ar_trm with --norm post --scale unit")
     print("\n".join(lines))
