@@ -582,10 +582,11 @@ def test_damaged_weights_are_answered_with_one_line(folder, tmp_path, capsys):
 
 def test_a_committed_run_is_not_to_be_removed_for_having_no_weights(capsys):
     """They are left out on purpose."""
-    committed = min((COMMITTED / "records").glob("*.json")).stem
+    there = {path.stem for path in (COMMITTED / "weights").iterdir()}
+    committed = min(path.stem for path in (COMMITTED / "records").glob("*.json") if path.stem not in there)
     assert main(["generate", committed, "0|", "--store", str(COMMITTED)]) == 1
     err = capsys.readouterr().err
-    assert "the committed records come without weights" in err and "tarm rm" not in err
+    assert "most committed records come without weights" in err and "tarm rm" not in err
 
 
 @pytest.mark.parametrize("command", ["train", "sweep"])

@@ -14,12 +14,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tarm import LADDER
+from tarm import LADDER, TASKS
+from tarm.decoding import generate
 from tarm.evaluation import evaluate, evaluation_problems
-from tarm.store import SCHEMA, Store, scores, written_whole
+from tarm.runs import run_from
+from tarm.store import COMMITTED, SCHEMA, Store, scores, written_whole
 from tarm.streams import training_stream
 from tarm.studies import jobs
 from tarm.sweep import stop, sweep
+from tarm.tasks import unseen_problems
 from tarm.training import train
 
 
@@ -280,3 +283,14 @@ def test_what_another_sweep_is_completing_is_left_alone(store):
         left.write_text("progress")
         store.clear_finished(JOB.run.hash)
         assert not left.exists() and not unfinished.with_suffix(".lock").exists()
+
+
+@pytest.mark.parametrize("weights", sorted((COMMITTED / "weights").iterdir()), ids=lambda path: path.stem)
+def test_committed_weights_give_their_records_last_evaluation(weights):
+    """But for what rounding on another machine may turn: two of a thousand characters."""
+    store = Store(COMMITTED)
+    run = run_from((record := store.load(weights.stem))["configuration"])
+    *_, last = (score for score in scores(record) if (score.length, score.problems, score.decoding) == (run.length, "unseen", "greedy"))
+    problems = unseen_problems(TASKS[run.task], run.length, run.seed, last.count)
+    right = generate(store.model(record), problems.prompt, problems.answer.shape[1]) == problems.answer
+    assert last.step == run.training_steps and abs(int(right.sum()) - sum(last.correct)) <= 0.002 * right.numel()
