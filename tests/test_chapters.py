@@ -140,12 +140,15 @@ def test_repetitions_are_faint_lines_behind_their_mean():
 
 
 def test_names_that_would_overlap_are_spread_about_their_lines():
-    """Three ends at 0.30, 0.32 and 0.34: the middle name stays, the others move by a name's height; one far off stays."""
+    """Three ends at 0.30, 0.32 and 0.34: the middle name stays, the others move by a name's height; one far off stays. A line
+    leads to each that moved."""
     ends = [0.30, 0.34, 0.32, 0.9]
     table = pd.DataFrame([(n, end, f"l{k}") for k, end in enumerate(ends) for n in (1, 2)], columns=["n", "v", "what"])
     figure = insides.lines(table, "n", "v", "what", limits=(0, 1))
-    heights = {text.get_text(): text.xy[1] for text in figure.axes[0].texts}
-    assert heights == pytest.approx({"l0": 0.32 - 0.075, "l2": 0.32, "l1": 0.32 + 0.075, "l3": 0.9})
+    names = {text.get_text(): text.xyann[1] for text in figure.axes[0].texts if text.get_text()}
+    assert names == pytest.approx({"l0": 0.32 - 0.075, "l2": 0.32, "l1": 0.32 + 0.075, "l3": 0.9})
+    leading = sorted((text.xy[1], text.xyann[1]) for text in figure.axes[0].texts if not text.get_text())
+    assert leading == [pytest.approx((0.30, 0.32 - 0.075)), pytest.approx((0.34, 0.32 + 0.075))]
 
 
 def test_a_level_and_a_place_can_be_marked_and_ticks_end_with_the_data():

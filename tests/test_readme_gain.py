@@ -120,6 +120,6 @@ def test_what_more_passes_do_on_pointers_is_counted_from_the_records(committed):
     as_many = 100 * curves[(curves["passes"] == 4) & (curves["step"] == 2250)]["accuracy"]
     points = f"{fourth.mean:.1f} points ahead of three ({fourth.low:.1f} to {fourth.high:.1f}, "
     says(f"Four are {points}five seeds)")
-    says(f"Four passes, as many as lookups, are {points}`p` {fourth.corrected:.1g}), also after as many passes;")
+    says(f"Four passes, as many as lookups, are {points}`p` {fourth.corrected:.1g}), also after as many passes.")
     assert fourth.ahead == fourth.seeds == len(as_many) == 5 and 4 * 2250 == 3 * 3000
     assert as_many.min() > 100 * ends[ends["passes"] == 3]["accuracy"].max()
