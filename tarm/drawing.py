@@ -93,27 +93,27 @@ def spread(heights, sizes, low, high):
     return placed
 
 
-def name_end(axes, name, end, height, colour, **text):
-    """Write a line's name right of its end (x, y), at this height; a thin line leads to it where that is not the end's own."""
+def name_end(axes, name, end, place, colour, leads=True, **text):
+    """Write a line's name right of `place` (x, y); a thin line leads there from the line's end where that is at another height."""
     beside = matplotlib.transforms.offset_copy(axes.transData, axes.figure, 10, 0, units="points")
-    axes.annotate(name, end, xytext=(end[0], height), textcoords=beside, color=colour, va="center", annotation_clip=False, **text)
-    ends = axes.transLimits.transform([axes.transScale.transform((end[0], y)) for y in (end[1], height)])
-    if abs(ends[0, 1] - ends[1, 1]) > 0.02:
-        axes.annotate("", end, xytext=(end[0], height), textcoords=beside, annotation_clip=False, arrowprops={
+    axes.annotate(name, place, xytext=place, textcoords=beside, color=colour, va="center", annotation_clip=False, **text)
+    (_, from_y), (_, to_y) = axes.transLimits.transform([axes.transScale.transform(point) for point in (end, place)])
+    if leads and abs(from_y - to_y) > 0.02:
+        axes.annotate("", end, xytext=place, textcoords=beside, annotation_clip=False, arrowprops={
             "arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 2, "shrinkB": 2})
 
 
 def label_lines(axes, lines, width):
     """Write each line's name at its right end, in lines of `width` characters, spread so that no two overlap.
 
-    lines: (x, y, text, colour).
+    lines: (x, y, text, colour), y None where there is no line but its name.
     """
-    lines = sorted(lines, key=lambda line: line[1])
+    lines = sorted(lines, key=lambda line: line[1] or 0)
     names = [textwrap.fill(text, width, break_on_hyphens=False) for _, _, text, _ in lines]
     sizes = [LINE * (1 + name.count("\n")) for name in names]
-    heights = spread([y for _, y, _, _ in lines], sizes, *axes.get_ylim())
+    heights = spread([y or 0 for _, y, _, _ in lines], sizes, *axes.get_ylim())
     for (x, y, _, colour), name, height in zip(lines, names, heights):
-        name_end(axes, name, (x, y), height, colour, fontsize=9, linespacing=1.0)
+        name_end(axes, name, (x, y or 0), (x, height), colour, leads=y is not None, fontsize=9, linespacing=1.0)
 
 
 def counted(name, seeds):
@@ -130,7 +130,7 @@ def curves(axes, points, x, width, say_seeds=False):
     for rung, line in points.groupby("rung", sort=False):
         entry, seeds, line = LADDER[rung], line["seeds"].max(), line.sort_values(x)
         if not seeds:
-            ends.append((line[x].iloc[-1], 0, counted(entry.short, 0), NOT_RUN_COLOUR))
+            ends.append((line[x].iloc[-1], None, counted(entry.short, 0), NOT_RUN_COLOUR))
             continue
         if line["seeds"].min() > 1:  # each seed as a thin line
             for values in zip(*line["values"]):

@@ -155,7 +155,7 @@ def note(rows):
     tasks = ", ".join(f"{task} of {every(here['training_length'])} digits ({every(here['training_steps'])} steps)"
                       for task, here in rows.groupby("task", sort=False))
     first = rows.iloc[0]
-    seeds = rows["seed"].where(rows["value"].notna()).groupby([rows["task"], rows["rung"], rows["width"]]).nunique()
+    seeds = rows["seed"].where(rows["value"].notna()).groupby([rows["task"], rows["rung"], rows["width"]], sort=False).nunique()
     ran = seeds[seeds > 0]
     least, most = (ran.min(), ran.max()) if len(ran) else (0, 0)
     answers = {kind: TASKS[kind[0]].sizes(kind[1])[1] for kind in set(zip(rows["task"], rows["length"]))}
@@ -164,14 +164,16 @@ def note(rows):
     spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL else "fewer than five seeds: no intervals, no ranking"
               if most < SEEDS_FOR_INTERVAL else "95 % Student-t intervals where there are five seeds or more")
     protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"
-    repeats = f"{least} seed" if most == 1 else (
-        f"{least if least == most else f'{least} to {most}'} seeds, each a dot or thin line beside their mean")
+    by_task = ran.groupby(level="task", sort=False)
+    alike = (by_task.nunique() == 1).all() and len(ran) == len(seeds)  # every rung has as many
+    count = f"{least}" if least == most else f"{least} to {most}"
+    if least != most and alike:
+        count = ", ".join(f"{number} ({task})" for task, number in by_task.first().items())
+    repeats = f"{least} seed" if most == 1 else f"{count} seeds, each a dot or thin line beside their mean"
     if len(ran) < len(seeds):
         repeats = f"{len(ran)} of {len(seeds)} cells run" + (f", {repeats}" if len(ran) else "")
-    if ran.nunique() > 1:
-        by_task = ran.groupby(level="task", sort=False)
-        alike = (by_task.nunique() == 1).all() and len(ran) == len(seeds)
-        repeats += f" ({', '.join(f'{task} {count}' for task, count in by_task.first().items())})" if alike else ", their number in brackets"
+    if least != most and not alike:
+        repeats += ", their number in brackets"
     in_bf16 = rows[rows["variant"].str.contains("precision=bf16")].groupby(["task", "rung", "width"]).ngroups
     precision = f"; {in_bf16 if in_bf16 < len(ran) else 'all'} in bf16" if in_bf16 else ""
     if diverged := rows[rows["value"].isna() & rows["seed"].notna()]["run"].nunique():

@@ -28,14 +28,14 @@ def panels(height, rows=1, columns=1, note="", **options):
 
 def name_ends(axes, ends, apart=0.075):
     """Write each line's name at its right end, those that would overlap spread about their mean, none beyond the axis; ends:
-    (x, y, name, colour); apart: of the axis, how much a name takes."""
+    (x, y, name, colour, x of the name); apart: of the axis, how much a name takes."""
     log = axes.get_yscale() == "log"
     low, high = map(np.log10 if log else float, axes.get_ylim())
     ends = sorted(ends, key=lambda end: end[1])
     needed = [min(apart, 1 / len(ends)) * (high - low)] * len(ends)
     heights = spread([np.log10(end[1]) if log else end[1] for end in ends], needed, low, high)
-    for (x, y, name, colour), height in zip(ends, heights):
-        name_end(axes, name, (x, y), 10**height if log else height, colour, fontsize=9, fontweight="bold")
+    for (x, y, name, colour, beside), height in zip(ends, heights):
+        name_end(axes, name, (x, y), (beside, 10**height if log else height), colour, fontsize=9, fontweight="bold")
 
 
 def plain_log(axes):
@@ -117,7 +117,8 @@ def draw_lines(ax, table, x, y, by, colours, log=False, limits=None, apart=0.075
                 marker="o" if len(part) < 30 else None, markersize=3.5)
         name = LADDER[value].short if value in LADDER else str(value)
         end = part[x].iloc[-1]
-        ends.append((last if last - end < 0.1 * span else end, part[y].iloc[-1], name, colour))  # not upon another line
+        beside = last if last - end < 0.1 * span else end  # not upon another line
+        ends.append((end, part[y].iloc[-1], name, colour, beside))
     if limits:
         ax.set_ylim(limits)
     if log:

@@ -236,8 +236,9 @@ class Store:
         try:
             model.load_state_dict(load_file(path))
         except (SafetensorError, OSError, RuntimeError) as error:
+            left_out = self.root.resolve() == COMMITTED.resolve() and not path.exists()
             way_out = (
-                "most committed records come without weights; train the run in a store of your own" if self.root.resolve() == COMMITTED.resolve()
+                "most committed records come without; train the run in a store of your own" if left_out
                 else f"remove the run with `python -m tarm rm {record['run']} --store {shlex.quote(str(self.root))}` and train it again"
             )
             raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): {way_out}") from error

@@ -1,4 +1,4 @@
-"""Published numbers beside ours, and a word on each: the table of figures/verdict.md, which the README shows too."""
+"""Published numbers beside ours, and a word on each: figures/verdict.md, of which the README shows the counts and one group."""
 
 import math
 import os

@@ -1,5 +1,6 @@
 """What the chapters share: sources, claims, live models, readings, sliders, figures of insides."""
 
+import math
 import re
 
 import numpy as np
@@ -149,6 +150,15 @@ def test_names_that_would_overlap_are_spread_about_their_lines():
     assert names == pytest.approx({"l0": 0.32 - 0.075, "l2": 0.32, "l1": 0.32 + 0.075, "l3": 0.9})
     leading = sorted((text.xy[1], text.xyann[1]) for text in figure.axes[0].texts if not text.get_text())
     assert leading == [pytest.approx((0.30, 0.32 - 0.075)), pytest.approx((0.34, 0.32 + 0.075))]
+
+
+def test_on_a_logarithmic_axis_too():
+    """Two ends at 1 and 1.1 of an axis of three decades: the names stand 0.075 of them apart, a line leads to each."""
+    table = pd.DataFrame([(n, end, f"l{end}") for end in (1.0, 1.1) for n in (1, 2)], columns=["n", "v", "what"])
+    texts = insides.lines(table, "n", "v", "what", limits=(0.03, 30), log=True).axes[0].texts
+    low, high = sorted(text.xyann[1] for text in texts if text.get_text())
+    assert math.log10(high / low) == pytest.approx(3 * 0.075) and low * high == pytest.approx(1.1)
+    assert sorted(text.xy[1] for text in texts if not text.get_text()) == [1.0, 1.1]
 
 
 def test_a_level_and_a_place_can_be_marked_and_ticks_end_with_the_data():

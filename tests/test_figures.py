@@ -8,8 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from helpers import chance_lines, overlaps, text_of, texts
-from tarm import LADDER, cost_figures, figures, gallery, table
-from tarm.drawing import CHANCE, spread
+from tarm import LADDER, cost_figures, figures, gallery, statistics, table
+from tarm.drawing import CHANCE, curves, label_lines, spread
 from tarm.evaluation import DECODINGS, PROBLEMS, Score
 from tarm.placement import compute_placement
 from tarm.store import COMMITTED
@@ -200,6 +200,37 @@ def test_a_note_names_all_numbers_of_passes_steps_and_problems():
     note = gallery.note(gallery.select(rows, "smoke", metric="character").query("length == training_length"))
     for words in "(4 and 2 steps)", "12 and 6 block passes", "10 and 20 unseen problems":
         assert words in note
+
+
+@pytest.mark.parametrize("dropped, words", [
+    ([], "; 2 (copy), 2 (reverse), 3 (addition) seeds, each a dot"), (["dual_ut"], "; 1 to 3 seeds, each a dot or thin line beside their mean, "
+                                                                      "their number in brackets")])
+def test_a_note_counts_seeds_by_task_where_each_of_its_rungs_has_as_many(dropped, words):
+    """Else each bar or line has its own."""
+    rows = tidy(range(3))
+    rows = rows[(rows["task"] == "addition") | (rows["seed"] < 2)]
+    rows = rows[~(rows["rung"].isin(dropped) & (rows["seed"] > 0))]
+    _, _, figure = gallery.result_figure("performance_across_tasks", rows, "smoke")
+    said = " ".join(text_of(figure).split())
+    assert words in said and ("(3)" in said) == ("(1)" in said) == bool(dropped)
+
+
+def test_a_band_ends_where_shares_end():
+    """The interval of 0, 0 and 1 does not."""
+    points = statistics.over_seeds(pd.DataFrame({"rung": "dense", "step": [1] * 5 + [2] * 5, "seed": [*range(5)] * 2,
+                                                 "value": [0, 0, 0, 0, 1.0] * 2}), ["rung", "step"])
+    assert points["low"].max() < 0 < 1
+    axes = Figure().subplots()
+    curves(axes, points, "step", 20)
+    band, = axes.collections
+    assert band.get_paths()[0].get_extents().y0 == 0 and points["high"].min() == band.get_paths()[0].get_extents().y1
+
+
+def test_no_line_leads_from_where_there_is_none():
+    """To the names of two that have not been run."""
+    axes = Figure().subplots()
+    label_lines(axes, [(1, None, "one", "grey"), (1, None, "two", "grey"), (1, 0.5, "there", "black")], 20)
+    assert sorted(text.get_text() for text in axes.texts) == ["one", "there", "two"]
 
 
 @pytest.mark.parametrize("stem", gallery.RESULTS)

@@ -6,7 +6,7 @@ import pytest
 from readme import PROJECT, README, at_published_size, from_to, says, table
 
 from tarm import LADDER, Architecture, cause, chapters
-from tarm.evaluation import curve
+from tarm.evaluation import curve, latest_accuracy
 from tarm.reported import CHARACTERS
 from tarm.statistics import share_interval
 from tarm.store import scores
@@ -120,14 +120,29 @@ def test_what_one_stream_does_is_counted_from_the_records(committed):
     )
     says("learned copy in {} of {} runs with their whole gradient, and in none of {} when it is cut to three passes.", *whole, cut[1])
     assert cut[0] == 0
+    both = {"window": "3", "norm": "post", "scale": "unit"}
+    assert counted("ar_trm", outer=1, inner=23, **both) == (5, 5) and counted("iterative", **both) == (0, 3)
+    says("Post-norm and unit scale mend the last of these, five of five, and not Iterative, none of three. Dense learns either way.")
+    assert counted("dense") == counted("dense", window="3") == (5, 5)
+
+
+def test_the_published_model_learns_both_tasks_with_three_passes(committed):
+    """Where its window holds all of them."""
+    runs = {job.run.hash for job in jobs("cpu", "depth_learned", (0, 1), budget=[3], rung=["ar_trm"], norm=["pre"], window=["cycle"])}
+    ends = [latest_accuracy(scores(record), 10) for record in committed if record["run"] in runs]
+    says("Where nothing is cut, with three passes, the published model learns both tasks (two seeds).")
+    assert len(ends) == 4 and min(ends) >= LEARNED
 
 
 def test_what_holds_at_this_setting_only_is_counted_from_the_records(committed):
     """A slower rate and more time; and copy at the paper's width after 500 steps, five seeds."""
     outcomes = cause.outcomes(committed)
     slow = outcomes[(outcomes["rung"] == "ar_trm") & (outcomes["change"] == cause.named(SLOWER | {"norm": "post"}))]
-    says(f"with 2000 steps it gets {from_to(slow['accuracy'])} % of the characters in ten runs of ten.")
-    assert len(slow) == 10
+    says("with 2000 steps it learned in five of ten runs, and got 92 % and more in the others (unit scale alone and the published model "
+         "stay below 14, one seed).")
+    assert (slow["learned"].sum(), len(slow)) == (5, 10) and slow["accuracy"].min() > 0.92
+    still = outcomes[(outcomes["rung"] == "ar_trm") & outcomes["change"].isin([cause.named(SLOWER), cause.named(SLOWER | {"scale": "unit"})])]
+    assert len(still) == 4 and still["accuracy"].max() < 0.14
     found = at_published_size(committed, "cause", seeds=range(5), budget=[24], window=["cycle"])
     wide = {}
     for run, (right, _) in found.items():
@@ -148,13 +163,20 @@ def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(com
     above = [
         100 * theirs[rung][0] - CHARACTERS[rung][0] for rung in ("dense", "iterative", "iterative_step", "universal", "dual_ut")
     ]
-    says(f"the five others are {min(above):.1f} to {max(above):.1f} points above its numbers,")
+    says(f"the five others are {min(above):.1f} to {max(above):.1f} points above its numbers (sampled, on problems seen in training, as published),")
     three = {(run.rung, run.norm): shares for run, shares in at_published_size(committed, "three_passes").items()}
     says(f"where nothing is cut, the AR-TRM gets {100 * three['ar_trm', 'pre'][0]:.1f} % of the characters")
     says(f"both together are not: {100 * found['ar_trm', 'post'][0]:.0f} % of the characters (one seed),")
     twelve = {(run.norm, run.window): right for run, (right, _) in at_published_size(committed, "depth", budget=[12]).items()}
-    says("the whole gradient brings the published block from {:.0f} to {:.1f} % (one seed).",
-         100 * twelve["pre", "cycle"], 100 * twelve["pre", "all"])
+    half = {(run.rung, run.norm, run.window): right for run, (right, _) in at_published_size(committed, "refinement").items()}
+    few = [right for seed in (0, 1) for right, _ in at_published_size(committed, "depth", seeds=(seed,), budget=[3], rung=["ar_trm"],
+                                                                      norm=["pre"]).values()]
+    deep, = at_published_size(committed, "depth", budget=[12], rung=["ar_trm"], norm=["pre"], window=["all"])
+    early, = (curve(scores(record), 10)[deep.training_steps * 3 // 12] for record in committed if record["run"] == deep.hash)
+    says("the cured model has {:.0f} % with 24 passes, and the whole gradient brings the published block of 12 passes from {:.0f} to "
+         "{:.1f} (one seed each). With three passes that block has {:.0f} and {:.0f} (two seeds), at a quarter of the cost of a step; "
+         "after as many passes as they spend, the 12 have {:.0f} %.", *(100 * right for right in (
+             half["ar_trm", "post", "cycle"], twelve["pre", "cycle"], twelve["pre", "all"], *few, early)))
     sums = [round(100 * of[rung, "pre"][1]) for rung in ("universal", "dense") for of in (three, found)]
     says("after 5000 steps UT has {} and {} % of the sums with three and 24, Dense {} and {} (one seed;", *sums)
     curves = {run.hash: (run.rung, run.budget) for study in ("headline", "three_passes") for run in at_published_size(committed, study,
@@ -170,8 +192,10 @@ def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(com
 
 def test_the_two_rungs_that_cut_the_gradient_stay_low_in_the_first_figure():
     right = [chapters.committed(rung, task).max() for rung in ("dual_nested_ut", "ar_trm") for task in ("copy", "reverse")]
-    says("stay below 25 % on copy and reverse in every run (chance is 10 %).")
+    says("stay below 25 % on copy and reverse in every run (chance is 10 %); Dense, 24 blocks deep, solves both with two seeds and "
+         "neither with the third.")
     assert max(right) < 0.25
+    assert [sorted(right >= LEARNED for right in chapters.committed("dense", task)) for task in ("copy", "reverse")] == [[False, True, True]] * 2
 
 
 def test_it_says_how_much_of_the_paper_was_run(committed):

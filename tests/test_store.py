@@ -131,6 +131,17 @@ def test_a_record_that_cannot_be_used_is_refused_by_name(store, damage, reason):
         store.records()
 
 
+def test_records_of_a_task_that_is_not_registered_are_left_out_and_named_once(store, capsys):
+    """Three of one task and one of another: two lines."""
+    text = store.record_path(JOB.run.hash).read_text(encoding="utf-8")
+    for number, task in enumerate(("sorted", "sorted", "sorted", "doubled")):
+        written = text.replace('"task": "copy"', f'"task": "{task}"').replace(JOB.run.hash, f"{number:012}")
+        store.record_path(f"{number:012}").write_text(written, encoding="utf-8")
+    assert [record["run"] for record in store.records()] == [JOB.run.hash]
+    one, other = capsys.readouterr().err.splitlines()
+    assert "sorted" in one and one.endswith("(and 2 more like it)") and "doubled" in other and "more" not in other
+
+
 @pytest.mark.parametrize("prefix", ["*", "?" * 12, "["])
 def test_a_prefix_is_text_and_no_pattern(store, prefix):
     with pytest.raises(ValueError, match="0 runs .* begin with"):
