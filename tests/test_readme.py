@@ -183,7 +183,7 @@ def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(com
               **({"task": ["addition"]} if study == "headline" else {})) if run.rung in ("dense", "universal") and run.norm == "pre"}
     first = {curves[record["run"]]: min(step for step, right in curve(scores(record), 10).items() if right >= 0.95)
              for record in committed if record["run"] in curves}
-    says("Dense and UT need {} and {} steps for 95 % of the characters of ten-digit sums with three passes, and {} and {} with 24;",
+    says("Dense and UT need fewer steps with few passes: {} and {} for 95 % of the characters of ten-digit sums with three, and {} and {} with 24;",
          *(first[rung, passes] for passes in (3, 24) for rung in ("dense", "universal")))
     peaks = [record["ledger"]["peak_memory"] / 1e9 for record in committed if record["run"] in {run.hash for run in sampled}]
     says("a run at the paper's size takes about 3 GB there)")
