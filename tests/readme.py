@@ -35,11 +35,6 @@ def span(points, digits=0):
     )
 
 
-def from_to(accuracies):
-    low, high = (f"{100 * accuracies.agg(end):.0f}" for end in ("min", "max"))
-    return low if low == high else f"{low} to {high}"
-
-
 def at_published_size(committed, study, how=("unseen", "greedy"), seeds=(0,), **filters):
     """{run: (characters, whole answers)} of a study at published size, shares at length 10, at the last step."""
     chosen = {job.run.hash: job.run for job in jobs("paper", study, seeds, **filters)}

@@ -216,14 +216,15 @@ def test_a_note_counts_seeds_by_task_where_each_of_its_rungs_has_as_many(dropped
 
 
 def test_a_band_ends_where_shares_end():
-    """The interval of 0, 0 and 1 does not."""
+    """The intervals of four times 0 and a 1, and of four times 1 and a 0, go on beyond."""
     points = statistics.over_seeds(pd.DataFrame({"rung": "dense", "step": [1] * 5 + [2] * 5, "seed": [*range(5)] * 2,
-                                                 "value": [0, 0, 0, 0, 1.0] * 2}), ["rung", "step"])
-    assert points["low"].max() < 0 < 1
+                                                 "value": [0, 0, 0, 0, 1.0, 1, 1, 1, 1, 0]}), ["rung", "step"])
+    assert points["low"].min() < 0 and points["high"].max() > 1
     axes = Figure().subplots()
     curves(axes, points, "step", 20)
     band, = axes.collections
-    assert band.get_paths()[0].get_extents().y0 == 0 and points["high"].min() == band.get_paths()[0].get_extents().y1
+    extents = band.get_paths()[0].get_extents()
+    assert (extents.y0, extents.y1) == (0, 1)
 
 
 def test_no_line_leads_from_where_there_is_none():

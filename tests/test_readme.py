@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from readme import PROJECT, README, at_published_size, from_to, says, table
+from readme import PROJECT, README, at_published_size, says, table
 
 from tarm import LADDER, Architecture, cause, chapters
 from tarm.evaluation import curve, latest_accuracy
@@ -174,7 +174,7 @@ def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(com
     deep, = at_published_size(committed, "depth", budget=[12], rung=["ar_trm"], norm=["pre"], window=["all"])
     early, = (curve(scores(record), 10)[deep.training_steps * 3 // 12] for record in committed if record["run"] == deep.hash)
     says("the cured model has {:.0f} % with 24 passes, and the whole gradient brings the published block of 12 passes from {:.0f} to "
-         "{:.1f} (one seed each). With three passes that block has {:.0f} and {:.0f} (two seeds), at a quarter of the cost of a step; "
+         "{:.1f} (one seed each). With three passes that block has {:.0f} and {:.0f} (two seeds), at a quarter of the passes a step; "
          "after as many passes as they spend, the 12 have {:.0f} %.", *(100 * right for right in (
              half["ar_trm", "post", "cycle"], twelve["pre", "cycle"], twelve["pre", "all"], *few, early)))
     sums = [round(100 * of[rung, "pre"][1]) for rung in ("universal", "dense") for of in (three, found)]
