@@ -15,7 +15,7 @@ from .statistics import exact_test, holm, share_interval
 from .store import scores
 from .studies import ALL, LEARNED, TRM, UNTIL_LEARNED, jobs
 
-STUDIES = ("cross", "controls", "slower", "scales", "small_eps", "one_stream", "widths")
+STUDIES = ("cross", "controls", "slower", "scales", "small_eps", "one_stream", "widths", "windows")
 SEEDS = range(10)        # of the cross
 FRESH = range(10, 15)    # on which its contrasts are tried again
 # Named before the runs, each against the published model, on copy and reverse, SEEDS; Holm-corrected.
@@ -26,6 +26,19 @@ CONTRASTS = {
     "post-norm alone": {"norm": "post"},
     "re-entry norm alone": {"norm": "reentry"},
     "unit scale alone": {"scale": "unit"},
+}
+
+# How a change reads in a table: a field's value, or else the field with its value.
+WORDS = {
+    "published": "as published", "norm=post": "post-norm", "norm=reentry": "re-entry norm",
+    "scale=unit": "unit scale", "scale=input": "x of size 1", "scale=states": "first states of size 1",
+    "window=all": "whole gradient", "window=step": "window of one step", "window=24": "all passes trained, y_init and z_init not",
+    "window": "window of {} passes", "window_warmup": "warmed up over {} steps",
+    "budget": "{} passes", "outer": "H = {}", "inner": "L = {}", "learning_rate": "rate {}", "training_steps": "{} steps",
+    "readout=mean": "mean logits of all steps", "supervision=steps": "a loss at every step",
+    "supervision=steps-optimised": "a loss and an update at every step", "halting_head=trained": "trained halting head",
+    "start=x": "y starts as x", "injection=both": "x in both updates", "injection=none": "x in neither update",
+    "sum=mean": "mean instead of sum", "residual": "branches times {}",
 }
 
 
@@ -40,6 +53,15 @@ def name(run):
 def named(change):
     """The same of a cell."""
     return name(Run(**UNTIL_LEARNED | TRM | {"task": "copy"} | change))
+
+
+def in_words(name):
+    """The same for a reader: "norm=post scale=unit" is "post-norm, unit scale". What WORDS lacks stays as it is: "eps 1e-16"."""
+    def words(part):
+        field, _, value = part.partition("=")
+        return WORDS.get(part) or WORDS.get(field, f"{field.replace('_', ' ')} {{}}").format(value)
+
+    return ", ".join(map(words, name.split()))
 
 
 def outcomes(records, seeds=SEEDS):

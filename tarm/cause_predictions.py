@@ -113,3 +113,14 @@ ONE_STREAM = [
     # and this one when all of the others had run, as a control of Iterative's failure with norm and scale:
     Prediction({"rung": "iterative", "norm": "post", "scale": "unit"}, 0.6, 1, "nothing is cut"),
 ]
+
+# And of `windows`, before any of its runs, but with shares and cosines of the fresh models known. What the cross suggests is that it takes
+# a share of a quarter and a cosine above 0.95, whatever brings them about; it has only models with a norm that have both.
+WINDOWS = [
+    *(Prediction({"window": "12"} | scale, 0, 0, "0.5 % of the gradient") for scale in ({}, {"scale": "unit"})),
+    Prediction({"window": "18"}, 0, 0.2, "7 %, at a cosine of 0.88"),
+    Prediction({"window": "18", "scale": "unit"}, 0, 0.4, "7 %, though at a cosine of 0.99"),
+    Prediction({"window": "21"}, 0, 0.5, "the share of the cured model, but a cosine of 0.91, as two cycles of three passes"),
+    Prediction({"window": "21", "scale": "unit"}, 0.8, 1, "the share of the cured model, and a better direction"),
+    Prediction({"window": "23"}, 0.6, 1, "two thirds, at a cosine of 0.98"),
+]

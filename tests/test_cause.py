@@ -47,6 +47,18 @@ def test_outcomes_are_the_runs_of_the_studies_and_seeds_alone(outcomes):
     assert set(outcomes["accuracy"]) == {0.98, 0.99}
 
 
+@pytest.mark.parametrize("change, words", [
+    ({}, "as published"), ({"norm": "post", "scale": "unit"}, "post-norm, unit scale"), ({"outer": 1, "steps": 2}, "6 passes, H = 1"),
+    ({"window": "4", "window_warmup": 300}, "window of 4 passes, warmed up over 300 steps"), ({"eps": 1e-16}, "eps 1e-16")])
+def test_a_change_can_be_read(change, words):
+    assert cause.in_words(cause.named(change)) == words
+
+
+def test_no_two_predicted_changes_read_alike():
+    every = {cause.named(one.change) for one in cause_predictions.PREDICTIONS + cause_predictions.DOUBTS + cause_predictions.WINDOWS}
+    assert len({cause.in_words(change) for change in every}) == len(every)
+
+
 def test_a_cell_counts_runs_and_takes_the_censored_median(outcomes):
     """Of 100, 125, 150 and 175 steps the median is 137.5; where two of four never learn it is not known."""
     cells = cause.cells(outcomes).set_index(["change", "task"])
@@ -76,8 +88,9 @@ def test_predictions_are_held_against_shares_and_kept_where_they_fail(outcomes):
 def test_every_cell_that_is_run_has_one_prediction():
     """But for the cells of rung 6, which are among the controls."""
     run = {(job.run.rung, cause.name(job.run)) for study in cause.STUDIES for job in jobs("cpu", study) if job.run.rung != "dual_nested_ut"}
-    lists = cause_predictions.PREDICTIONS + cause_predictions.DOUBTS + cause_predictions.HIDDEN + cause_predictions.ONE_STREAM
-    predicted = [((TRM | prediction.change)["rung"], cause.named(prediction.change)) for prediction in lists]
+    lists = (cause_predictions.PREDICTIONS, cause_predictions.DOUBTS, cause_predictions.HIDDEN, cause_predictions.ONE_STREAM,
+             cause_predictions.WINDOWS)
+    predicted = [((TRM | prediction.change)["rung"], cause.named(prediction.change)) for each in lists for prediction in each]
     assert sorted(predicted) == sorted(run)
 
 

@@ -31,6 +31,7 @@ COUNTS = {
     "small_eps": 4,
     "one_stream": 3 * 2 + 5 + 4,
     "widths": 3 * 2,
+    "windows": 3 * 2 + 1,
     "depth_small": 8 + 10 + 14 + 14,
     "depth_learned": 2 * (8 + 10 + 12 + 12),
     "tune_form": 8 * 4 * 2,

@@ -11,9 +11,9 @@ from ..variants import NAMED, spelt_out
 from . import published, small, tuning, wide
 from .lists import ALL, CURED, TRM, Job, multiples
 from .published import STRUCTURES
-from .small import CROSS, DOSES, FED, LEARNED, ONE_STREAM, PART, SHARE, SLOWER, UNTIL_LEARNED
+from .small import CONTROLS, CROSS, DOSES, FED, LEARNED, LONGER, ONE_STREAM, PART, SHARE, SLOWER, UNTIL_LEARNED
 
-__all__ = ["ALL", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "MAIN_SEEDS", "ONE_STREAM", "PART", "SHARE", "SLOWER", "STRUCTURES",
+__all__ = ["ALL", "CONTROLS", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "LONGER", "MAIN_SEEDS", "ONE_STREAM", "PART", "SHARE", "SLOWER", "STRUCTURES",
            "STUDIES", "TRM", "UNTIL_LEARNED", "Job", "Study", "for_figures", "jobs", "members", "multiples", "place",
            "within"]
 
@@ -31,7 +31,7 @@ STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
         "paper": (published.compute, published.width, published.training_length, published.structure, wide.cause,
                   wide.precision, wide.depth, wide.refinement, wide.three_passes, wide.structure_cured, wide.refinement_rest,
                   wide.depth_rest, wide.headline, wide.cause_reverse, wide.training_length_cured),
-        "cpu": (small.cross, small.controls, small.slower, small.scales, small.small_eps, small.widths,
+        "cpu": (small.cross, small.controls, small.slower, small.scales, small.small_eps, small.widths, small.windows,
                 small.depth_small, small.depth_learned, small.one_stream, tuning.tune_form, tuning.tune_rate,
                 tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between, tuning.between, tuning.confirm,
                 tuning.settle, tuning.tune_pointers, tuning.tune_pointers_beyond, tuning.pointers,

@@ -94,6 +94,15 @@ def widths(profile, seed):
         **UNTIL_LEARNED | TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
 
 
+LONGER = [{"window": window} | scale for scale in ({}, {"scale": "unit"}) for window in ("12", "18", "21")] + [{"window": "23"}]
+
+
+def windows(profile, seed):
+    """Rung 7 trained through more and more of its last passes, pre-norm, on copy: as the forward pass stays the same, the share of the
+    gradient in the window grows alone; at unit scale its direction is right as well."""
+    return listed(LONGER, EVERY_25, **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed})
+
+
 def at_depths(*more):
     """Every rung with 3, 6, 12 and 24 passes, and rung 7 under three windows and two norms; with 12 and 24 passes `more` models."""
     flat = rungs("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut")
