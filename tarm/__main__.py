@@ -148,9 +148,9 @@ def main(words=None):
     except KeyboardInterrupt:
         print("interrupted; finished runs are kept, the same command goes on from there", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # somebody read the first lines only
-        sys.stderr.close()
-        return 0
+    except BrokenPipeError:  # nobody reads on: what is still to be written goes nowhere, and the exit code is that of SIGPIPE
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except ModuleNotFoundError as error:
         print(f"tarm: {error}: the notebooks' packages come with pip install -e '.[test]'", file=sys.stderr)
         return 1

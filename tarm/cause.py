@@ -104,7 +104,8 @@ def cells(outcomes):
 
 
 def contrasts(outcomes):
-    """CONTRASTS, each against the published rung 7: counts of both, the exact p value stratified by task, and Holm's of all."""
+    """CONTRASTS, each against the published rung 7: counts of both, the exact p value stratified by task, and Holm's of all. The test
+    takes runs for independent, though those of a seed share their first weights and data (chapter 12 counts by seed as well)."""
     here = outcomes[outcomes["rung"] == "ar_trm"]
     rows = []
     for title, change in CONTRASTS.items():

@@ -128,9 +128,12 @@ def against_trained(depths):
     """How a model run with another number of passes than it was trained with does beside one trained with that number, same seed.
 
     depths: of `at_other_depths`. -> DataFrame by model, trained and passes: mean, min and max over seeds of the points by
-    which the former is ahead.
+    which the former is ahead. Raises ValueError where two models have one name, passes and seed: which of the two is meant?
     """
     own = depths[depths["trained"] == depths["passes"]].drop(columns="trained")
+    if (again := own.duplicated(["model", "passes", "seed"])).any():
+        raise ValueError(f"{own[again].iloc[0]['model']} with {own[again].iloc[0]['passes']} passes was trained twice with one seed, in two "
+                         f"forms of one name: choose the runs of one")
     both = depths[depths["trained"] != depths["passes"]].merge(own, on=["model", "rung", "passes", "seed"], suffixes=("", "_own"))
     both["ahead"] = 100 * (both["accuracy"] - both["accuracy_own"])
     return both.groupby(["model", "trained", "passes"])["ahead"].agg(["mean", "min", "max"])

@@ -117,7 +117,7 @@ def query_and_key(attention, h):
     """q, k (B, heads, T, C / heads) of an attention module for what it reads, h (B, T, C)."""
     B, T, C = h.shape
     q, k = attention.query(h), attention.key(h)
-    return (part.view(B, T, attention.heads, C // attention.heads).transpose(1, 2) for part in (q, k))
+    return [part.view(B, T, attention.heads, C // attention.heads).transpose(1, 2) for part in (q, k)]
 
 
 @torch.no_grad()

@@ -136,5 +136,5 @@ def run_from(configuration):
     """A Run from a record's configuration. Raises ValueError for a field it does not know."""
     known = {field.name for field in fields(Run)}
     if unknown := set(configuration) - known:
-        raise ValueError(f"unknown fields {', '.join(sorted(unknown))}: the record may come from a newer tarm")
+        raise ValueError(f"unknown fields {', '.join(sorted(unknown))}")
     return Run(**configuration)

@@ -26,11 +26,13 @@ def interval(values, level=0.95):
 
 
 def t_test(values):
-    """Two-sided p value of Student's t test that the mean of independent values is 0; nan with fewer than five values, and 1
-    where all are 0."""
+    """Two-sided p value of Student's t test that the mean of independent values is 0; nan with fewer than five values or where
+    they are all the same, which it cannot judge, but 1 where all are 0."""
     if len(values) < SEEDS_FOR_INTERVAL:
         return math.nan
-    return float(stats.ttest_1samp(values, 0).pvalue) if any(values) else 1.0
+    if len(set(values)) == 1:
+        return math.nan if any(values) else 1.0
+    return float(stats.ttest_1samp(values, 0).pvalue)
 
 
 def prediction_interval(values):

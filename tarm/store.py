@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -160,7 +160,11 @@ class Store:
                 raise NotKnown(f"{', '.join(absent)} comes from a plugin, or from a newer tarm")
             if missing := {"configuration", "schedule", "ledger", "evaluations", "losses", "diverged_at"} - set(record):
                 raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-            actual = run_from(record["configuration"]).hash
+            try:
+                actual = run_from(record["configuration"]).hash
+            except ValueError:
+                way_out = f"update tarm if a newer one made it, else {way_out}"
+                raise
             if not actual == record["run"] == run_hash:
                 raise ValueError(f"its configuration has the hash {actual}")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -236,20 +240,32 @@ class Store:
         try:
             model.load_state_dict(load_file(path))
         except (SafetensorError, OSError, RuntimeError) as error:
-            left_out = self.root.resolve() == COMMITTED.resolve() and not path.exists()
-            way_out = (
-                "most committed records come without; train the run in a store of your own" if left_out
-                else f"remove the run with `python -m tarm rm {record['run']} --store {shlex.quote(str(self.root))}` and train it again"
-            )
+            if path.exists():
+                way_out = f"remove the run with `python -m tarm rm {record['run']} --store {shlex.quote(str(self.root))}` and train it again"
+            elif self.root.resolve() == COMMITTED.resolve():
+                way_out = "most committed records come without; train the run in a store of your own"
+            else:
+                way_out = "train the run in another --store and `python -m tarm merge` that one, which adds weights of the same training"
             raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): {way_out}") from error
         return model.eval()
 
     def take(self, other, record, weights=True):
-        """Copy a record from another store, with its weights where they are there and wanted."""
-        for path in (Store.weights_path, Store.record_path) if weights else (Store.record_path,):
-            if (source := path(other, record["run"])).exists():
-                with written_whole(path(self, record["run"])) as part:
-                    shutil.copyfile(source, part)
+        """Copy a record from another store, with its weights where they are there and wanted. Weights that are here stay with a
+        record of the same training, and go with one of another."""
+        run_hash = record["run"]
+        source, path = other.weights_path(run_hash), self.weights_path(run_hash)
+        if weights and source.exists():
+            copy_whole(source, path)
+        elif path.exists() and not self.alike(record):
+            path.unlink()
+        copy_whole(other.record_path(run_hash), self.record_path(run_hash))
+
+    def alike(self, record):
+        """Is the run here, with the same training?"""
+        try:
+            return self.load(record["run"])["losses"] == record["losses"]
+        except (ValueError, OSError):
+            return False
 
     def complete(self, other, theirs, weights=True):
         """Take what a run that is here lacks and the other store's record of the same training has, evaluations with other
@@ -261,17 +277,27 @@ class Store:
         source, path = (store.weights_path(theirs["run"]) for store in (other, self))
         lacks_weights = weights and source.exists() and not path.exists()
         if lacks_weights:
-            with written_whole(path) as part:
-                shutil.copyfile(source, part)
+            copy_whole(source, path)
         missing = [one for one in theirs.get("other_steps", ()) if one["steps"] not in self.other_steps(ours)]
         if missing:
             self.add_other_steps(ours, missing)
         return lacks_weights or bool(missing)
 
     def remove(self, run_hash):
-        """Remove a run: its record first, then its weights."""
-        for path in self.record_path, self.weights_path, self.unfinished_path:
-            path(run_hash).unlink(missing_ok=True)
+        """Remove a run: its record first, then its weights. Raises ValueError where a sweep is training it."""
+        try:
+            with self.lock(run_hash).acquire(timeout=0):
+                unfinished = self.unfinished_path(run_hash)
+                for path in self.record_path(run_hash), self.weights_path(run_hash), unfinished, unfinished.with_suffix(".lock"):
+                    path.unlink(missing_ok=True)
+        except Timeout as error:
+            raise ValueError(f"a sweep is training {run_hash}: stop it first, or wait until it has finished") from error
+
+
+def copy_whole(source, path):
+    """Copy a file so that it is there whole or not at all."""
+    with written_whole(path) as part:
+        shutil.copyfile(source, part)
 
 
 def short(loss):

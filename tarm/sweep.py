@@ -1,5 +1,6 @@
 """Run a list of jobs, several at a time; keep each as it finishes, and what is unfinished too."""
 
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -55,6 +56,7 @@ class Sweep(NamedTuple):
 def _start_worker(queue, threads):
     global _progress
     _progress = queue
+    queue.cancel_join_thread()  # where nobody reads the queue any more, a worker ends all the same
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else each worker starts a pool of processes of its own
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -90,13 +92,13 @@ def evaluate_others(store, job, device):
 
 def _run_job(job, store, device, command, deadline, save_every, recompute, compiled, wait):
     """Train one job, holding its lock, and save it; -> Outcome."""
-    run, lock = job.run, store.lock(job.run.hash)
+    run = job.run
     name = f"{run.hash} {LADDER[run.rung].name}, {run.task}, seed {run.seed}"
     if deadline is not None and time.time() >= deadline:
         return Outcome(STOPPED, f"{name}: not begun, the time is up")
     patience = 0 if not wait else -1 if deadline is None else max(0, deadline - time.time())
     try:
-        with lock.acquire(timeout=patience):
+        with store.lock(run.hash).acquire(timeout=patience):
             if store.has(*job):
                 return Outcome(ELSEWHERE, f"{name}: another sweep has finished it")
             if store.has(run) and store.weights_path(run.hash).exists():
@@ -104,7 +106,9 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, compi
                 return Outcome(FINISHED, f"{name}: evaluated with the numbers of steps that were missing")
             store.clear(run.hash)
             earlier = store.load(run.hash) if store.has(run) else None  # of which the weights are not here
-            schedule = replace(job.schedule, problems=earlier["schedule"]["problems"]) if earlier else job.schedule
+            schedule = job.schedule
+            if earlier:  # trained again as it was: how often it is evaluated decides where `stop_at` ends it
+                schedule = replace(schedule, **{name: earlier["schedule"][name] for name in ("every", "problems")})
             keeper = Keeper(store.unfinished_path(run.hash), run, schedule, deadline, save_every, device)
             result = train(run, schedule, device, _reporter(run, store, earlier), keeper, recompute, compiled)
             store.save(run, schedule, result, device, command, compiled)
@@ -115,8 +119,9 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, compi
     except Exception as error:  # one run's failure is no reason to lose the others
         return Outcome(FAILED, f"{name}: {explain(error, run, device)}")
     finally:
-        if store.has(*job):
-            store.clear_finished(run.hash)  # the lock too: nobody needs it any more
+        with contextlib.suppress(OSError):
+            if store.has(*job):
+                store.clear_finished(run.hash)  # the lock too: nobody needs it any more
     if result.diverged_at:
         return Outcome(FINISHED, f"{name}: diverged at step {result.diverged_at}")
     accuracy = latest_accuracy(result.scores, run.length)
@@ -126,14 +131,14 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, compi
 
 def _reporter(run, store, earlier):
     """The function that tells the parent process how far a run is, and ends one whose losses are not those of its earlier record."""
-    done = None
+    done = 0
 
     def report(step, loss, accuracy):
         nonlocal done
-        if earlier and short(loss) != earlier["losses"][step - 1]:
+        if earlier and earlier["losses"][step - 1:step] != [short(loss)]:
             raise ValueError(store.other_losses(run.hash))
         text = f"{run.rung} {run.task}: loss {loss:.3f}" + ("" if accuracy is None else f", accuracy {accuracy:.0%}")
-        _progress.put((step - (done or 0), text))
+        _progress.put((step - done, text))
         done = step
 
     return report
@@ -245,5 +250,6 @@ def _follow(queue, bar):
         bar.set_postfix_str(text, refresh=False)
         bar.update(steps)
         if bar.disable and time.monotonic() - said >= LINE_EVERY:
-            print(f"{done} of {bar.total} steps; {text}", flush=True)
+            with contextlib.suppress(OSError):  # a full disk or a closed pipe is no reason to stop reading
+                print(f"{done} of {bar.total} steps; {text}", flush=True)
             said = time.monotonic()

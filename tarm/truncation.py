@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import torch
 
 from .block import Dropout
-from .instruments import rms, trace
+from .instruments import lens, rms, trace
 from .tasks import IGNORE
 
 
@@ -81,5 +81,5 @@ def lens_accuracy(model, tokens, targets):
     passes, _ = trace(model, tokens, halting=False)
     supervised = targets != IGNORE
     return [{"pass": i, "stream": one.stream,
-             "accuracy": (model.head(model.final_norm(one.output)).argmax(-1) == targets)[supervised].float().mean().item()}
-            for i, one in enumerate(passes, 1)]
+             "accuracy": (read.argmax(-1) == targets)[supervised].float().mean().item()}
+            for i, (one, read) in enumerate(zip(passes, lens(model, [one.output for one in passes])), 1)]

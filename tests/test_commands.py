@@ -4,6 +4,7 @@ import inspect
 import io
 import itertools
 import json
+import os
 import queue
 import re
 import runpy
@@ -496,6 +497,15 @@ def test_an_interrupt_says_how_to_go_on(tarm, monkeypatch):
     assert code == 130 and "the same command goes on from there" in err and len(err.splitlines()) == 1
 
 
+def test_a_pipe_that_nobody_reads_ends_quietly_and_not_as_a_success(folder):
+    """As `list | head` does, whatever of it is still to be written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "tarm", "list", "--store", str(folder)], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_out_of_memory_names_what_to_lower():
     line = explain(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate\nmuch"), JOB.run, "cuda")
     assert len(line.splitlines()) == 1 and all(word in line for word in ("cuda", "batch=8", "width=16", "--jobs"))
@@ -578,6 +588,15 @@ def test_damaged_weights_are_answered_with_one_line(folder, tmp_path, capsys):
     assert main(["evaluate", JOB.run.hash, "--store", str(tmp_path / "copy")]) == 1
     err = capsys.readouterr().err
     assert "are not the weights of this run" in err and "tarm rm" in err and len(err.splitlines()) == 1
+
+
+def test_weights_that_are_missing_are_no_reason_to_remove_a_run(folder, tmp_path, capsys):
+    """Which would lose its record's evaluations."""
+    shutil.copytree(folder, tmp_path / "copy")
+    Store(tmp_path / "copy").weights_path(JOB.run.hash).unlink()
+    assert main(["evaluate", JOB.run.hash, "--store", str(tmp_path / "copy")]) == 1
+    err = capsys.readouterr().err
+    assert "tarm merge" in err and "tarm rm" not in err and len(err.splitlines()) == 1
 
 
 def test_a_committed_run_is_not_to_be_removed_for_having_no_weights(capsys):

@@ -86,6 +86,18 @@ def test_a_prediction_about_cells_that_were_not_run_is_neither_right_nor_wrong()
     assert not gain_predictions.Tables(nothing, nobody, None).leads("training FLOP", nobody["passes"] == 3)
 
 
+@pytest.mark.parametrize("spent, more", [((300, 100), 200), ((inf, 100), inf), ((inf, inf), None)])
+def test_of_two_cells_that_did_not_get_there_neither_was_slower(spent, more):
+    ranked = pd.DataFrame([("Dense", passes, "training steps", steps) for passes, steps in zip((6, 3), spent)],
+                          columns=["model", "passes", "axis", "spent"])
+    tables = gain_predictions.Tables(None, ranked, None)
+    if more is not None:
+        assert tables.more_steps(("Dense", 6), ("Dense", 3)) == more
+    else:
+        with pytest.raises(gain_predictions.NotRun):
+            tables.more_steps(("Dense", 6), ("Dense", 3))
+
+
 def test_runs_of_one_model_at_two_rates_are_two():
     """The one that gets there after two steps, and the one that never does."""
     runs = [Run(rung="dense", budget=6, learning_rate=rate, **FIELDS) for rate in (1e-3, 3e-3)]
@@ -248,6 +260,8 @@ def test_other_depths_are_held_against_models_trained_with_them(depths):
     found = gain.against_trained(depths)
     assert found["mean"].to_dict() == pytest.approx({("cured AR-TRM", 6, 12): -20, ("cured AR-TRM", 12, 6): -80})
     assert found["min"].tolist() == found["max"].tolist() == pytest.approx(found["mean"].tolist())
+    with pytest.raises(ValueError, match="cured AR-TRM with 6 passes was trained twice with one seed"):
+        gain.against_trained(pd.concat([depths, depths[depths["trained"] == 6]]))
 
 
 def test_the_figures_show_what_the_tables_hold(trajectories, depths):

@@ -79,3 +79,4 @@ def test_a_t_test_asks_whether_the_mean_is_0():
     u = (8 / 12) ** 0.5
     assert t_test([0, 1, 2, 3, 4]) == pytest.approx(1 - u * (3 - u**2) / 2)
     assert math.isnan(t_test([1, 2, 3, 4])) and t_test([0] * 5) == 1
+    assert math.isnan(t_test([0.1] * 5))

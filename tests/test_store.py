@@ -131,6 +131,18 @@ def test_a_record_that_cannot_be_used_is_refused_by_name(store, damage, reason):
         store.records()
 
 
+def test_a_record_of_a_newer_tarm_asks_for_an_update_first(store):
+    """One that is broken asks for nothing of the kind."""
+    path = store.record_path(JOB.run.hash)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"norm": "pre"', '"norm": "rms"'), encoding="utf-8")
+    with pytest.raises(ValueError, match="norm='rms'.*: update tarm if a newer one made it, else `python -m tarm rm"):
+        store.load(JOB.run.hash)
+    path.write_text(text[:100], encoding="utf-8")
+    with pytest.raises(ValueError, match=r"\): `python -m tarm rm"):
+        store.load(JOB.run.hash)
+
+
 def test_records_of_a_task_that_is_not_registered_are_left_out_and_named_once(store, capsys):
     """Three of one task and one of another: two lines."""
     text = store.record_path(JOB.run.hash).read_text(encoding="utf-8")
@@ -173,6 +185,24 @@ def test_a_store_takes_runs_from_another(store, tmp_path, weights):
     other.take(store, store.load(JOB.run.hash), weights)
     assert other.records() == store.records()
     assert other.weights_path(JOB.run.hash).exists() is weights
+
+
+@pytest.mark.parametrize("losses, kept", [(None, True), ([1.0] * 4, False)], ids=["the same training", "another"])
+def test_weights_stay_beside_the_record_of_their_training_only(store, tmp_path, losses, kept):
+    """Where the other store has a record alone."""
+    record = store.load(JOB.run.hash)
+    theirs = Store(tmp_path / "theirs")
+    theirs.write(record | ({"losses": losses} if losses else {}))
+    store.take(theirs, theirs.load(JOB.run.hash))
+    assert store.weights_path(JOB.run.hash).exists() is kept and store.records() == theirs.records()
+
+
+def test_a_run_that_a_sweep_is_training_is_not_removed(store):
+    with store.lock(JOB.run.hash), pytest.raises(ValueError, match=f"a sweep is training {JOB.run.hash}"):
+        store.remove(JOB.run.hash)
+    assert store.has(JOB.run)
+    store.remove(JOB.run.hash)
+    assert files(store) == {}
 
 
 def test_a_run_that_diverged_is_a_record_too(tmp_path):
@@ -227,6 +257,19 @@ def test_without_weights_such_a_run_is_trained_again(store, tmp_path):
     assert sweep([asked], bare, workers=1, threads=1).finished == 1
     assert bare.has(*asked) and bare.weights_path(JOB.run.hash).read_bytes() == store.weights_path(JOB.run.hash).read_bytes()
     assert not any(bare.root.glob("unfinished/*"))
+
+
+def test_trained_again_it_ends_where_it_ended(store, tmp_path):
+    """A record that `stop_at` ended at its first evaluation, asked for with another schedule, under which it would go on."""
+    early = replace(JOB.run, stop_at=0.001)
+    job = JOB._replace(run=early, schedule=replace(JOB.schedule, every=2))
+    store.save(*job, train(*job), "cpu", "")
+    steps = len(store.load(early.hash)["losses"])
+    assert steps < early.training_steps
+    store.weights_path(early.hash).unlink()
+    asked = job._replace(schedule=replace(JOB.schedule, every=early.training_steps, other_steps=(2,)))
+    done = sweep([asked], store, workers=1, threads=1)
+    assert (done.finished, done.failed) == (1, []) and store.has(*asked) and len(store.load(early.hash)["losses"]) == steps
 
 
 @pytest.mark.parametrize("of_there", [{}, {"losses": [1.0] * 4}], ids=["the same losses", "another machine's"])
