@@ -111,9 +111,9 @@ class Architecture:
         return RESIDUALS[self.residual](self.budget)
 
     def _check_meaning(self):
-        """Refuse a field that has no meaning for the rung: two names for one model would be two runs. (What changes nothing only at
-        some depth is let through: a window that is a whole cycle or step or a step that is one cycle, and with one step, or one
-        pass, what tells several apart.) And one that would put the rung's own loop aside."""
+        """Refuse a field that has no meaning for the rung: two names for one model would be two runs. Values that
+        make no difference at certain depths only are accepted: a window that is a whole cycle or step, a step of one cycle, and with
+        one step or one pass what tells several apart. Refuses as well what would replace a plugin rung's own core or reading."""
         model = LADDER[self.rung].model
         dual, binary = "y" in model.streams, model.halting_head == "q_halt"
         act = model.halting_head == "act_halt" and self.readout == "published"

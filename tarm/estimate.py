@@ -36,7 +36,7 @@ def step_flop(run):
 
 
 def decoding_flop(run, length, problems):
-    """FLOP of decoding problems twice, greedy and sampled, where the draft is wrong from the start."""
+    """FLOP of decoding problems twice, greedy and sampled, if no character of the draft is accepted."""
     T, A = positions(run.task, length)
     return problems * (T + 2 * (A - 1)) * run.budget * flop_per_pass(run.width, T)
 

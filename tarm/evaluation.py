@@ -51,15 +51,17 @@ def evaluate(model, problems, length, step, seed, steps=None):
     batch = rows_at_once(model, prompt.shape[1] + answer.shape[1], steps)
     written = [decodings(model, prompt[i:i + batch], answer.shape[1], (None, noise[i:i + batch]), answer[i:i + batch], steps)
                for i in range(0, len(prompt), batch)]
-    counts = [len(problems[kind].answer) for kind in problems]
-    right = zip(*((torch.cat(parts) == answer).cpu().split(counts) for parts in zip(*written)))
-    return [Score(step, length, kind, decoding, len(r), r.sum(dim=0).tolist(), int(r.all(dim=1).sum()))
-            for kind, pair in zip(problems, right) for decoding, r in zip(DECODINGS, pair)]
+    counts, found = [len(problems[kind].answer) for kind in problems], {}
+    for decoding, answers in zip(DECODINGS, zip(*written)):
+        right_by_kind = (torch.cat(answers) == answer).cpu().split(counts)
+        for kind, right in zip(problems, right_by_kind):
+            found[kind, decoding] = Score(step, length, kind, decoding, len(right), right.sum(dim=0).tolist(), int(right.all(dim=1).sum()))
+    return [found[kind, decoding] for kind in problems for decoding in DECODINGS]
 
 
 def rows_at_once(model, positions, steps=None):
-    """How many problems to decode in one batch, so that the keys and values remembered take a gigabyte at most (with CUDA, where
-    few rows take as long as many, five). steps: of the recurrence; fewer than trained count as those."""
+    """How many problems to decode in one batch, so that the keys and values remembered take a gigabyte at most, or five with CUDA,
+    where larger batches take hardly longer. steps: of the recurrence; fewer than trained count as those."""
     a = model.architecture
     passes = max(steps or 0, a.steps) * model.passes_per_step(a.outer, a.inner)
     bytes_per_row = 2 * 4 * 2 * passes * positions * a.width  # keys and values, float32, held twice
@@ -86,16 +88,20 @@ def metrics(score):
     return result | {"sequence": (score.exact / score.count, score.count)}
 
 
+def having(scores, length, problems="unseen", decoding="greedy"):
+    """Those of the Scores that are of this length, on these problems and so decoded, a list."""
+    return [score for score in scores if (score.length, score.problems, score.decoding) == (length, problems, decoding)]
+
+
 def character_accuracy(scores, length, problems="unseen", decoding="greedy"):
     """The character accuracy of the one Score asked for, in [0, 1]."""
-    score, = (s for s in scores if (s.length, s.problems, s.decoding) == (length, problems, decoding))
+    score, = having(scores, length, problems, decoding)
     return metrics(score)["character"][0]
 
 
 def curve(scores, length):
     """{training step: character accuracy (greedy, unseen)} of the evaluations at this length among the Scores, in order."""
-    asked = [score for score in scores if (score.length, score.problems, score.decoding) == (length, "unseen", "greedy")]
-    return {score.step: metrics(score)["character"][0] for score in sorted(asked, key=lambda score: score.step)}
+    return {score.step: metrics(score)["character"][0] for score in sorted(having(scores, length), key=lambda score: score.step)}
 
 
 def latest_accuracy(scores, length):

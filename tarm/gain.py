@@ -5,7 +5,7 @@ A *cell* is a model with a number of passes: "Universal Transformer, 12 passes".
 
 import pandas as pd
 
-from .evaluation import Score, curve, metrics
+from .evaluation import Score, curve, having, metrics
 from .ladder import LADDER
 from .runs import run_from
 from .statistics import holm, interval, t_test
@@ -82,17 +82,14 @@ def trajectories(records, runs, name=label):
 def by_passes(record, run):
     """{block passes: Score} of a record in the end, greedy, unseen, at the training length: with the run's own passes, and with
     others where its schedule asks for them. A run that diverged has nothing right."""
-    def asked(score):
-        return (score.length, score.problems, score.decoding) == (run.length, "unseen", "greedy")
-
     if record.get("diverged_at"):
-        own, = filter(asked, lost(record, run))
+        own, = having(lost(record, run), run.length)
         return {steps * run.budget // run.steps: own for steps in sorted({run.steps, *record["schedule"].get("other_steps", ())})}
-    own = max(filter(asked, scores(record)), key=lambda score: score.step)
-    others = {each["steps"]: Score(**{name: value for name, value in each.items() if name != "steps"})
-              for each in record.get("other_steps", [])
-              if (each["length"], each["problems"], each["decoding"]) == (run.length, "unseen", "greedy")}
-    return {steps * run.budget // run.steps: score for steps, score in sorted(({run.steps: own} | others).items())}
+    by_steps = {run.steps: max(having(scores(record), run.length), key=lambda score: score.step)}
+    for each in record.get("other_steps", []):
+        for score in having([Score(**{name: value for name, value in each.items() if name != "steps"})], run.length):
+            by_steps[each["steps"]] = score
+    return {steps * run.budget // run.steps: score for steps, score in sorted(by_steps.items())}
 
 
 def at_other_depths(records, runs):

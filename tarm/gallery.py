@@ -18,8 +18,8 @@ from .tasks import TASKS
 
 
 def select(table, profile, *, study="main", problems="unseen", decoding="greedy", **values):
-    """Rows of the tidy table of one study, in the ladder's order; those of runs, too, that belong to an earlier study as well, which
-    is what their column `study` names.
+    """Rows of the tidy table of one study, in the ladder's order. A run of several studies has the name of the first in its
+    column `study`, and is among the rows of each.
 
     values: the value of a column, or a list of allowed ones. Raises ValueError where no row is
     left, naming what was asked for.
@@ -212,7 +212,7 @@ def show(figure, alt):
 
 
 def fewer_colours(png):
-    """The bytes of a PNG with at most 128 colours: half the size, and no eye sees it."""
+    """The bytes of a PNG with at most 128 colours: half the size, with no difference to be seen."""
     from PIL import Image  # comes with matplotlib
 
     with Image.open(png) as picture, io.BytesIO() as smaller:

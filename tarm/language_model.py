@@ -14,8 +14,16 @@ from .tasks import IGNORE
 
 # Standard deviation at which every weight starts (arXiv 2603.08082).
 INITIAL_STD = 0.02
-# Of size 1 are: x? y_init and z_init?
-SCALES = {"published": (False, False), "unit": (True, True), "input": (True, False), "states": (False, True)}
+
+
+class Scale(NamedTuple):
+    """What starts at size 1 (root mean square) in place of the published one: the input x; the states y_init and z_init."""
+
+    input: bool
+    states: bool
+
+
+SCALES = {"published": Scale(False, False), "unit": Scale(True, True), "input": Scale(True, False), "states": Scale(False, True)}
 
 
 class Output(NamedTuple):
@@ -125,7 +133,7 @@ class LanguageModel(nn.Module):
         """Token + absolute position, x (B, T, C); with scale="unit" or "input" brought to unit variance."""
         position = torch.arange(before, before + tokens.shape[1], device=tokens.device)
         x = self.token_embedding(tokens) + self.position_embedding(position)
-        return x / (INITIAL_STD * math.sqrt(2)) if SCALES[self.architecture.scale][0] else x
+        return x / (INITIAL_STD * math.sqrt(2)) if SCALES[self.architecture.scale].input else x
 
     def s(self, n):
         """The step embedding (C,) of step n, counted from 0; beyond the trained steps the last one."""
@@ -163,7 +171,7 @@ class LanguageModel(nn.Module):
             elif name.endswith("bias") or layer == "q_halt":
                 p.zero_()
             else:
-                unit = name in ("y_init", "z_init") and SCALES[self.architecture.scale][1]
+                unit = name in ("y_init", "z_init") and SCALES[self.architecture.scale].states
                 draw = torch.randn(p.shape, generator=stream(seed, "initialisation", name))
                 p.copy_(draw if unit else INITIAL_STD * draw)
         return self

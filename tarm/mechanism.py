@@ -32,7 +32,8 @@ def expected(run):
     """What the linear recurrence says: expected_growth of y in the last cycle (nan where there is only one), and expected_share of
     the gradient in the window (nan where the window ends within a cycle, or more than the last y is read); both nan for another start,
     injection or sum, and for rungs 1 to 5, whose recurrence is another."""
-    size, start = (1.0 if unit else published for unit, published in zip(SCALES[run.scale], (INITIAL_STD * 2**0.5, INITIAL_STD)))
+    scale = SCALES[run.scale]
+    size, start = 1.0 if scale.input else INITIAL_STD * 2**0.5, 1.0 if scale.states else INITIAL_STD
     of = run.steps * run.outer
     growth = theory.size_of_y(run.inner, of, size, start) / theory.size_of_y(run.inner, of - 1, size, start) if run.norm == "pre" else 1.0
     cycles = {"cycle": 1, "step": run.outer, "all": of}.get(run.window)

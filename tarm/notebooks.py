@@ -54,7 +54,7 @@ def run_notebook(notebook, parameters, folder, inputs=""):
         raise ValueError(f"{notebook.name} has no parameter {', '.join(sorted(unknown))}: "
                          f"it has {', '.join(known) or 'none'}")
     def drawn():
-        return sorted(path.name for path in Path(parameters.get("figures") or folder).glob("*.*g"))
+        return sorted(path.name for path in Path(parameters.get("figures") or folder).glob("*") if path.suffix in (".svg", ".png"))
 
     output, part = folder / notebook.name, folder / f"{notebook.stem}.failed.ipynb"
     current = fingerprint(notebook, parameters, inputs)

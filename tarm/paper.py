@@ -21,7 +21,7 @@ SPENT = ("compute", "refinement", "depth")  # studies whose accuracy is drawn ov
 
 
 def gather(store=None):
-    """The committed records and, where a store is given, its own, which come first; a list."""
+    """The committed records and, where a store is given, its own, in place of committed ones of the same run; a list."""
     found = {record["run"]: record for one in (Store(COMMITTED), store) if one for record in one.records()}
     return list(found.values())
 

@@ -38,8 +38,8 @@ def rounded(arg):
 
 def bf16_products(device):
     """A context in which matrix products on that device take bf16 numbers and return them: `torch.autocast`, and
-    `RoundedProducts` on a NARROW CPU, where PyTorch 2.13 takes ten times as long and more over the former. Not where a
-    compiler reads along: it drops a rounding to bf16 and back."""
+    `RoundedProducts` on a NARROW CPU, where PyTorch 2.13 takes ten times as long and more over the former. Not under
+    `torch.compile`, which drops a rounding to bf16 and back."""
     if torch.compiler.is_compiling() or device.type != "cpu" or not NARROW:
         return torch.autocast(device.type, torch.bfloat16)
     return RoundedProducts()

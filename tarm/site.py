@@ -132,7 +132,7 @@ class Site:
 
 @contextlib.contextmanager
 def naming(path):
-    """An error of what is done with a file names it."""
+    """Put the file's name before a ValueError raised inside."""
     try:
         yield
     except ValueError as error:

@@ -11,8 +11,8 @@ SEEDS_FOR_INTERVAL = 5
 SEEDS_FOR_VERDICT = 3  # below it a published number is neither reproduced nor not
 
 
-def interval(values, level=0.95):
-    """Student-t interval for the mean of independent runs, (low, high).
+def interval(values):
+    """95 % Student-t interval for the mean of independent runs, (low, high).
 
     (nan, nan) with fewer than five values, where a comparison would rest on too little.
     """
@@ -21,7 +21,7 @@ def interval(values, level=0.95):
         return math.nan, math.nan
     mean = sum(values) / n
     s = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
-    half = stats.t.ppf((1 + level) / 2, n - 1) * s / math.sqrt(n)
+    half = stats.t.ppf(0.975, n - 1) * s / math.sqrt(n)
     return mean - half, mean + half
 
 

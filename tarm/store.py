@@ -206,8 +206,8 @@ class Store:
             path.unlink(missing_ok=True)
 
     def clear_finished(self, run_hash):
-        """Remove what is left of a finished run besides what belongs to it, its lock too, unless somebody holds that, who may be
-        completing the run."""
+        """Remove the half-written files, the unfinished file and the lock of a finished run; nothing while another process holds the
+        lock, since it may be completing the run."""
         unfinished = self.unfinished_path(run_hash)
         lock = unfinished.with_suffix(".lock")
         left = [*self.parts(run_hash), *(path for path in (unfinished, lock) if path.exists())]

@@ -25,8 +25,8 @@ def variant(run):
 
 
 def rows(record, abridged=False):
-    """The rows of one record, as tuples in the order of COLUMNS; of a run that diverged those of its last evaluation, which
-    never was, at the training length and without values: what it scored before is in its record.
+    """The rows of one record, as tuples in the order of COLUMNS; a run that diverged has only those of the
+    final evaluation that it did not reach, at the training length and without values: what it scored before is in its record.
 
     abridged: as committed, of evaluations before the last only the metrics EARLIER (the counts of all positions are in its record).
     """

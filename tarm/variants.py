@@ -33,7 +33,7 @@ def spelt_out(fields):
 
 
 class Variation:
-    """The rung after it in the order of inheritance, with what the fields of its architecture change."""
+    """A mixin that stands before a rung's class and applies the FIELDS of its architecture."""
 
     def start(self, x):
         y, z = super().start(x)
@@ -42,14 +42,14 @@ class Variation:
     def into_z(self, x, y, z, s):
         if self.architecture.injection != "none" and self.architecture.sum == "sum":
             return super().into_z(x, y, z, s)
-        return self.enter(s, *(() if self.architecture.injection == "none" else (x,)), y, z)
+        return self.enter(s, [y, z] if self.architecture.injection == "none" else [x, y, z])
 
     def into_y(self, x, y, z, s):
         if self.architecture.injection != "both" and self.architecture.sum == "sum":
             return super().into_y(x, y, z, s)
-        return self.enter(s, *((x,) if self.architecture.injection == "both" else ()), y, z)
+        return self.enter(s, [x, y, z] if self.architecture.injection == "both" else [y, z])
 
-    def enter(self, s, *streams):
+    def enter(self, s, streams):
         """The sum of the streams and the step embedding, or their mean."""
         total = streams[0]
         for part in (*streams[1:], s):

@@ -6,7 +6,7 @@ import os
 import pandas as pd
 
 from .cells import arithmetic, cells
-from .evaluation import metrics
+from .evaluation import having, metrics
 from .ladder import LADDER
 from .reported import GROUPS, numbers
 from .statistics import SEEDS_FOR_VERDICT, prediction_interval
@@ -36,8 +36,8 @@ def read(number, records, problems, decoding):
     """A published number as one seed of ours has it, from the records of its runs; None where an evaluation is missing."""
     values = []
     for record in records:
-        found = [metrics(score)[number.metric][0] for score in scores(record) if score.step in number.steps
-                 and (score.length, score.problems, score.decoding) == (number.length, problems, decoding)]
+        found = [metrics(score)[number.metric][0] for score in having(scores(record), number.length, problems, decoding)
+                 if score.step in number.steps]
         if len(found) != len(number.steps):
             return None
         values.append(100 * sum(found) / len(found))

@@ -7,6 +7,7 @@ from readme import PROJECT, README, at_published_size, says, table
 
 from tarm import LADDER, Architecture, cause, chapters
 from tarm.evaluation import curve, latest_accuracy
+from tarm.mechanism import mechanism
 from tarm.reported import CHARACTERS
 from tarm.statistics import share_interval
 from tarm.store import scores
@@ -101,9 +102,11 @@ def test_what_it_does_not_depend_on_is_counted_from_the_records(committed):
              {"window": "6"}, {"start": "x"}, {"injection": "both"}, {"residual": "1/sqrt"}, {"residual": "1/passes"},
              {"supervision": "steps"}]
     assert {counted(**change) for change in named} == {(0, 5)} and counted(readout="mean") == (1, 5)
-    says("as far as five runs each tell (none of which learned, which leaves a rate of up to {:.0f} % open): AdamW's eps, learning "
-         "rates from 0.0001 to 0.003, 3000 steps, a window of 4 or 6 passes, how `y` starts, where the input enters, smaller residual "
-         "branches, a loss at every step. Reading the mean of all steps mended one run of five.", 100 * share_interval(0, 5)[1])
+    deep = copied[copied["change"] == cause.named({"supervision": "steps"})]["accuracy"]
+    says("**What did not mend it,** in any of five runs each (which leaves up to {:.0f} % of runs open): AdamW's eps, learning rates from "
+         "0.0001 to 0.003, 3000 steps, a window of 4 or 6 passes, how `y` starts, where the input enters, smaller residual branches, a "
+         "loss at every step (with which one run ended at {:.0f} %). Reading the mean of all steps mended one run of five.",
+         100 * share_interval(0, 5)[1], int(100 * deep.max()))
 
 
 def test_what_one_stream_does_is_counted_from_the_records(committed):
@@ -114,16 +117,19 @@ def test_what_one_stream_does_is_counted_from_the_records(committed):
         return cause.counted(outcomes[(outcomes["rung"] == rung) & (outcomes["task"] == "copy")
                                       & (outcomes["change"] == cause.named({"rung": rung} | change))])
 
-    one_stream = [("iterative", {}), ("iterative_step", {}), ("ar_trm", {"outer": 1, "inner": 23})]
-    whole, cut = (
-        [sum(counts) for counts in zip(*(counted(rung, **own | window) for rung, own in one_stream))] for window in ({}, {"window": "3"})
-    )
-    says("learned copy in {} of {} runs with their whole gradient, and in none of {} when it is cut to three passes.", *whole, cut[1])
-    assert cut[0] == 0
+    cycle = {"outer": 1, "inner": 23}
+    says("learned copy in four of five runs with its whole gradient, and in none of five when it is cut to three passes.")
+    assert (counted("ar_trm", **cycle), counted("ar_trm", **cycle, window="3")) == ((4, 5), (0, 5))
+    says("(So did Iterative and Iterative Step, in ten of ten runs and in none of ten; but a cut leaves their embeddings untrained, and "
+         "one pass cut is enough to slow Iterative down.) Dense learns either way.")
+    tied = "iterative", "iterative_step"
+    assert [counted(rung) for rung in tied] == [(5, 5)] * 2 and [counted(rung, window="3") for rung in tied] == [(0, 5)] * 2
+    assert counted("iterative", window="23") == (0, 3) and counted("dense") == counted("dense", window="3") == (5, 5)
     both = {"window": "3", "norm": "post", "scale": "unit"}
-    assert counted("ar_trm", outer=1, inner=23, **both) == (5, 5) and counted("iterative", **both) == (0, 3)
-    says("Post-norm and unit scale mend the last of these, five of five, and not Iterative, none of three. Dense learns either way.")
-    assert counted("dense") == counted("dense", window="3") == (5, 5)
+    assert counted("ar_trm", **cycle, **both) == (5, 5) and counted("iterative", **both) == (0, 3)
+    share = mechanism([cycle | both])["share"].item()
+    says("Post-norm and unit scale mend the long cycle, in five of five, where they leave {:.0f} % of its gradient, and not Iterative, in "
+         "none of three.", 100 * share)
 
 
 def test_the_published_model_learns_both_tasks_with_three_passes(committed):
@@ -139,7 +145,7 @@ def test_what_holds_at_this_setting_only_is_counted_from_the_records(committed):
     outcomes = cause.outcomes(committed)
     slow = outcomes[(outcomes["rung"] == "ar_trm") & (outcomes["change"] == cause.named(SLOWER | {"norm": "post"}))]
     says("with 2000 steps it learned in five of ten runs, and got 92 % and more in the others (unit scale alone and the published model "
-         "stay below 14, one seed).")
+         "ended below 14, one seed).")
     assert (slow["learned"].sum(), len(slow)) == (5, 10) and slow["accuracy"].min() > 0.92
     still = outcomes[(outcomes["rung"] == "ar_trm") & outcomes["change"].isin([cause.named(SLOWER), cause.named(SLOWER | {"scale": "unit"})])]
     assert len(still) == 4 and still["accuracy"].max() < 0.14
@@ -147,8 +153,10 @@ def test_what_holds_at_this_setting_only_is_counted_from_the_records(committed):
     wide = {}
     for run, (right, _) in found.items():
         if run.eps == 1e-8:
-            wide.setdefault((run.norm, run.scale), []).append(right >= LEARNED)
-    assert {change: (sum(learned), len(learned)) for change, learned in wide.items()} == {
+            wide.setdefault((run.norm, run.scale), []).append(right)
+    published = [round(100 * right) for right in wide["pre", "published"]]
+    says("There the published model is above chance, at {} to {} %;", min(published), max(published))
+    assert {change: (sum(right >= LEARNED for right in each), len(each)) for change, each in wide.items()} == {
         ("pre", "published"): (0, 5), ("post", "published"): (4, 5), ("pre", "unit"): (5, 5), ("post", "unit"): (5, 5)}
     says("(500 steps, bf16): post-norm with four seeds of five, unit scale with five; as published with none.")
 
@@ -166,17 +174,8 @@ def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(com
     says(f"the five others are {min(above):.1f} to {max(above):.1f} points above its numbers (sampled, on problems seen in training, as published),")
     three = {(run.rung, run.norm): shares for run, shares in at_published_size(committed, "three_passes").items()}
     says(f"where nothing is cut, the AR-TRM gets {100 * three['ar_trm', 'pre'][0]:.1f} % of the characters")
-    says(f"both together are not: {100 * found['ar_trm', 'post'][0]:.0f} % of the characters (one seed),")
-    twelve = {(run.norm, run.window): right for run, (right, _) in at_published_size(committed, "depth", budget=[12]).items()}
-    half = {(run.rung, run.norm, run.window): right for run, (right, _) in at_published_size(committed, "refinement").items()}
-    few = [right for seed in (0, 1) for right, _ in at_published_size(committed, "depth", seeds=(seed,), budget=[3], rung=["ar_trm"],
-                                                                      norm=["pre"]).values()]
-    deep, = at_published_size(committed, "depth", budget=[12], rung=["ar_trm"], norm=["pre"], window=["all"])
-    early, = (curve(scores(record), 10)[deep.training_steps * 3 // 12] for record in committed if record["run"] == deep.hash)
-    says("the cured model has {:.0f} % with 24 passes, and the whole gradient brings the published block of 12 passes from {:.0f} to "
-         "{:.1f} (one seed each). With three passes that block has {:.0f} and {:.0f} (two seeds), at a quarter of the passes a step; "
-         "after as many passes as they spend, the 12 have {:.0f} %.", *(100 * right for right in (
-             half["ar_trm", "post", "cycle"], twelve["pre", "cycle"], twelve["pre", "all"], *few, early)))
+    says(f"both changes together bring it to {100 * found['ar_trm', 'post'][0]:.0f} % of the characters (one seed), and the whole gradient has "
+         "not been tried.")
     sums = [round(100 * of[rung, "pre"][1]) for rung in ("universal", "dense") for of in (three, found)]
     says("after 5000 steps UT has {} and {} % of the sums with three and 24, Dense {} and {} (one seed;", *sums)
     curves = {run.hash: (run.rung, run.budget) for study in ("headline", "three_passes") for run in at_published_size(committed, study,
@@ -190,9 +189,52 @@ def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(com
     assert 2.5 < max(peaks) < 3.5
 
 
+WIDE = {"Dense": ("dense", {}), "UT": ("universal", {}), "Dual UT": ("dual_ut", {}),
+        "AR-TRM as published": ("ar_trm", {"norm": "pre", "window": "cycle"}), "AR-TRM, whole gradient": ("ar_trm", {"norm": "pre", "window": "all"}),
+        "cured": ("ar_trm", {"norm": "post", "window": "cycle"}), "cured, whole gradient": ("ar_trm", {"norm": "post", "window": "all"})}
+
+
+def test_sums_of_ten_digits_at_half_the_papers_width(committed):
+    """Every run of `depth` and `refinement` with seeds 0 and 1."""
+    runs = {run: shares for study in ("depth", "refinement") for seed in (0, 1)
+            for run, shares in at_published_size(committed, study, seeds=(seed,)).items()}
+
+    def cell(rung, fields, passes):
+        shown = [f"{100 * right:.1f} ({100 * sums:.0f})" for run, (right, sums) in sorted(runs.items(), key=lambda item: item[0].seed)
+                 if (run.rung, run.budget) == (rung, passes) and all(getattr(run, name) == value for name, value in fields.items())]
+        return ", ".join(shown) or "not run"
+
+    rows = [[name, *("as above" if passes == 3 and fields.get("window") == "all" else cell(rung, fields, passes + (passes == 3 and rung == "dual_ut"))
+                     for passes in (3, 6, 12, 24))] for name, (rung, fields) in WIDE.items()]
+    assert table("width 192") == [["width 192", "3 passes (Dual UT: 4)", "6", "12", "24"], *rows]
+    deep, = (run for run in runs if (run.budget, run.norm, run.window, run.rung, run.seed) == (12, "pre", "all", "ar_trm", 0))
+    early, = (curve(scores(record), 10)[1000] for record in committed if record["run"] == deep.hash)
+    says("ends higher than that of three, after as many steps; after as many passes, 1000 steps, it has {:.0f} %.", 100 * early)
+    assert deep.training_steps * 3 == 1000 * 12
+    ends = {(run.rung, run.norm, run.window, run.budget, run.seed): right for run, (right, _) in runs.items()}
+    assert all(ends["ar_trm", "pre", "all", 12, 0] > ends["ar_trm", "pre", "cycle", 3, seed] for seed in (0, 1))
+    cured = {key[2:4]: right for key, right in ends.items() if key[1] == "post" and key[4] == 0}
+    says("Cured, the AR-TRM does worse with all passes trained than under the published window.")
+    assert all(cured["all", passes] < cured["cycle", passes] for window, passes in cured if window == "all" and ("cycle", passes) in cured)
+    apart = [abs(right - ends[*key[:4], 1]) for key, right in ends.items() if key[4] == 0 and (*key[:4], 1) in ends]
+    says("A second seed moves a model by up to {:.0f} points", 100 * max(apart))
+
+
+def test_what_is_said_of_the_first_character_is_counted_from_the_records(committed):
+    """Sampled, of problems seen in training, as published."""
+    compared = compare(committed)
+    first = compared[(compared["group"] == "first 192") & (compared["seeds"] > 0)]
+    mine = first[first["rung"] == "ar_trm"]
+    says("and the AR-TRM is far above, {:.0f} to {:.0f} % where the paper has {:.0f} to {:.0f}.", mine["mean"].min(), mine["mean"].max(),
+         mine["published"].min(), mine["published"].max())
+    others = first[(first["rung"] != "ar_trm") & ~first["column"].str.contains("10")]
+    says("at half that width they are mostly below them on the first character of sums of 20 and 30 digits")
+    assert (others["mean"] < others["published"]).mean() > 0.8 and len(others) > 5
+
+
 def test_the_two_rungs_that_cut_the_gradient_stay_low_in_the_first_figure():
     right = [chapters.committed(rung, task).max() for rung in ("dual_nested_ut", "ar_trm") for task in ("copy", "reverse")]
-    says("stay below 25 % on copy and reverse in every run (chance is 10 %); Dense, 24 blocks deep, solves both with two seeds and "
+    says("stay below 25 % on copy and reverse in each of these runs (chance is 10 %); Dense, 24 blocks deep, solves both with two seeds and "
          "neither with the third.")
     assert max(right) < 0.25
     assert [sorted(right >= LEARNED for right in chapters.committed("dense", task)) for task in ("copy", "reverse")] == [[False, True, True]] * 2

@@ -85,7 +85,7 @@ def layer(bench, kind, width, heads, arithmetic, p):
 
 
 def both_ways(bench, module, width, arithmetic):
-    """A function that takes any layer so."""
+    """As `layer`, for any module (B, T, width) -> (B, T, width)."""
     module, h = module.to(bench.device), torch.randn(ROWS, POSITIONS, width, device=bench.device, requires_grad=True)
 
     def ten_times():
