@@ -25,13 +25,14 @@ class ARTRM(DualNestedUT):
         earliest = int(first.max())  # before it the loop does not end
         running, halted_at = torch.ones(B, dtype=torch.bool), torch.full((B,), steps)
         if past and past.length:  # position 0 was read before, and has decided
-            steps, halting, running, halted_at = past.steps, False, ~running, past.halted_at[:B]
+            steps, halting, running, halted_at = past.steps, False, torch.zeros(B, dtype=torch.bool), past.halted_at[:B]
         first, running, halted_at = (each.to(x.device) for each in (first, running, halted_at))
 
         state = self.start(x)
         for n in range(steps):
             read_here = n + 1 == steps or halting and n + 1 >= earliest  # only there y may reach the loss
-            with torch.set_grad_enabled(torch.is_grad_enabled() and (read_here or self.architecture.window not in ("cycle", "step"))):
+            needs_graph = read_here or self.architecture.window not in ("cycle", "step")
+            with torch.set_grad_enabled(torch.is_grad_enabled() and needs_graph):
                 state = self.step(f, state, x, n)
             y = self.read(state)
             halts = running & (self.q_halt(y[:, 0]).squeeze(-1) > 0) & (n + 1 >= first)
