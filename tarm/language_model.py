@@ -59,6 +59,7 @@ class LanguageModel(nn.Module):
     tied = True                 # one block for every pass?
     halting_head = None         # "act_halt" (ACT), "q_halt" (binary) or none
     nested = False              # does a step have H cycles of L updates of z?
+    initial_states = ()         # names of the parameters at which streams of their own start
 
     @staticmethod
     def passes_per_step(outer, inner):
@@ -153,25 +154,24 @@ class LanguageModel(nn.Module):
         """Draw every parameter as the paper does; each has a named random stream of its own,
         so that what two rungs share starts from the same numbers under the same seed.
 
-        Layer norms start at 1 and 0, and biases at 0. What is neither theirs nor of a linear layer or an embedding, nor
-        y_init or z_init, stays as it was made: a rung of one's own may have such.
+        Layer norms start at 1 and 0, biases at 0, and what `starts` names where it says. Other parameters than these, of linear
+        layers, of embeddings and `initial_states` stay as they were made: a rung of one's own may have such.
         """
         norms = {p for module in self.modules() if isinstance(module, nn.LayerNorm) for p in module.parameters()}
         layers = {p for module in self.modules() if isinstance(module, (nn.Linear, nn.Embedding)) for p in module.parameters()}
+        starts, unit_states = self.starts(), SCALES[self.architecture.scale].states
         for name, p in self.named_parameters():
-            layer = name.split(".")[-2] if "." in name else ""
-            if p not in norms | layers and name not in ("y_init", "z_init"):
-                continue
-            if name == "act_halt.bias":
-                p.fill_(self.architecture.halting_bias)
-            elif name == "q_halt.bias":
-                p.fill_(-5)
+            if name in starts:
+                p.fill_(starts[name])
             elif p in norms:
                 p.fill_(1 if name.endswith("weight") else 0)
-            elif name.endswith("bias") or layer == "q_halt":
+            elif p in layers and name.endswith("bias"):
                 p.zero_()
-            else:
-                unit = name in ("y_init", "z_init") and SCALES[self.architecture.scale].states
+            elif p in layers or name in self.initial_states:
                 draw = torch.randn(p.shape, generator=stream(seed, "initialisation", name))
-                p.copy_(draw if unit else INITIAL_STD * draw)
+                p.copy_(draw if unit_states and name in self.initial_states else INITIAL_STD * draw)
         return self
+
+    def starts(self):
+        """{name: value} of the parameters that start at a value of their own."""
+        return {}

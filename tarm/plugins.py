@@ -161,8 +161,8 @@ def check_rung(key):
         raise ValueError(f"a step of {key!r} takes {per_step} block passes, which do not spend the budgets of profiles and chapters "
                          f"(6, 12, 18 and 24) exactly: let it take 1, 2, 3 or 6")
     if left := unfilled(key, 2 * per_step):
-        raise ValueError(f"{key!r} leaves {', '.join(left)} as torch.empty made it: give it values, since only linear layers, embeddings, "
-                         f"y_init and z_init are drawn for it")
+        raise ValueError(f"{key!r} leaves {', '.join(left)} as torch.empty made it: give it values, or name it in `initial_states`: only "
+                         f"these, linear layers and embeddings are drawn for it")
     model = drawn(key, 2 * per_step)
     tokens = torch.arange(6).unsqueeze(0)
     with PassCounter(model) as passes:

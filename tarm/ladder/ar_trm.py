@@ -19,6 +19,9 @@ class ARTRM(DualNestedUT):
 
     halting_head = "q_halt"
 
+    def starts(self):
+        return {"q_halt.weight": 0, "q_halt.bias": -5}
+
     def core(self, x, f, steps, halting, generator, past):
         B, T, _ = x.shape
         first = earliest_exit(B, steps, generator)

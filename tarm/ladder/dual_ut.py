@@ -15,6 +15,7 @@ class DualUT(Universal):
     """
 
     streams = ("y", "z")
+    initial_states = ("y_init", "z_init")
 
     @staticmethod
     def passes_per_step(outer, inner):

@@ -23,6 +23,9 @@ class Universal(IterativeStep):
         super().__init__(architecture)
         self.add_module(self.halting_head, nn.Linear(architecture.width, 1))
 
+    def starts(self):
+        return {"act_halt.bias": self.architecture.halting_bias}
+
     def reading(self, x):
         """What takes in the state behind each step and tells what is read: see `tarm.halting`."""
         return ACT.begin(x)
