@@ -1,6 +1,7 @@
 """The command line: python -m tarm COMMAND; each command has --help with an example."""
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -145,11 +146,13 @@ def main(words=None):
         arguments = parser().parse_args(words)
         arguments.words = words
         commands.call(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted; finished runs are kept, the same command goes on from there", file=sys.stderr)
         return 130
     except BrokenPipeError:  # nobody reads on: what is still to be written goes nowhere, and the exit code is that of SIGPIPE
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError):  # a stream without a descriptor
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except ModuleNotFoundError as error:
         print(f"tarm: {error}: the notebooks' packages come with pip install -e '.[test]'", file=sys.stderr)

@@ -56,12 +56,15 @@ def named(change):
 
 
 def in_words(name):
-    """The same for a reader: "norm=post scale=unit" is "post-norm, unit scale". What WORDS lacks stays as it is: "eps 1e-16"."""
+    """The same for a reader: "norm=post scale=unit" is "post-norm, unit scale". What WORDS lacks stays as it is: "eps 1e-16". A model
+    that is only trained otherwise is called as published."""
     def words(part):
         field, _, value = part.partition("=")
         return WORDS.get(part) or WORDS.get(field, f"{field.replace('_', ' ')} {{}}").format(value)
 
-    return ", ".join(map(words, name.split()))
+    parts = name.split()
+    trained = all(part.startswith(("learning_rate=", "training_steps=")) for part in parts)
+    return ", ".join(["as published"] * (trained and bool(parts)) + [words(part) for part in parts])
 
 
 def outcomes(records, seeds=SEEDS):

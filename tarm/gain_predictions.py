@@ -41,9 +41,10 @@ class Tables(NamedTuple):
         return there(here)["spent"].item()
 
     def more_steps(self, one, other):
-        """How many more training steps the cell `one`, (model, passes), needed than `other`; inf where only `other` got there."""
+        """How many more training steps the cell `one`, (model, passes), needed than `other`; inf where only `other` got there, -inf where
+        only `one` did. Raises NotRun where neither did."""
         difference = self.spent(*one) - self.spent(*other)
-        if isnan(difference):  # neither did
+        if isnan(difference):
             raise NotRun
         return difference
 

@@ -85,6 +85,16 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(path)
 
+    @contextlib.contextmanager
+    def alone(self, run_hash):
+        """With the lock of a run, whose file is gone afterwards. Raises ValueError where a sweep holds it."""
+        try:
+            with self.lock(run_hash).acquire(timeout=0):
+                yield
+                self.unfinished_path(run_hash).with_suffix(".lock").unlink(missing_ok=True)
+        except Timeout as error:
+            raise ValueError(f"a sweep is at {run_hash}: stop it first, or wait until it has finished") from error
+
     def has(self, run, schedule=None):
         """Is the run finished; where a schedule is given, with all of its other_steps? A run that diverged has none."""
         if not self.record_path(run.hash).exists() or schedule is None or not schedule.other_steps:
@@ -257,7 +267,8 @@ class Store:
         if weights and source.exists():
             copy_whole(source, path)
         elif path.exists() and not self.alike(record):
-            path.unlink()
+            with self.alone(run_hash):
+                path.unlink()
         copy_whole(other.record_path(run_hash), self.record_path(run_hash))
 
     def alike(self, record):
@@ -285,13 +296,9 @@ class Store:
 
     def remove(self, run_hash):
         """Remove a run: its record first, then its weights. Raises ValueError where a sweep is training it."""
-        try:
-            with self.lock(run_hash).acquire(timeout=0):
-                unfinished = self.unfinished_path(run_hash)
-                for path in self.record_path(run_hash), self.weights_path(run_hash), unfinished, unfinished.with_suffix(".lock"):
-                    path.unlink(missing_ok=True)
-        except Timeout as error:
-            raise ValueError(f"a sweep is training {run_hash}: stop it first, or wait until it has finished") from error
+        with self.alone(run_hash):
+            for path in self.record_path, self.weights_path, self.unfinished_path:
+                path(run_hash).unlink(missing_ok=True)
 
 
 def copy_whole(source, path):

@@ -108,7 +108,7 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, compi
             earlier = store.load(run.hash) if store.has(run) else None  # of which the weights are not here
             schedule = job.schedule
             if earlier:  # trained again as it was: how often it is evaluated decides where `stop_at` ends it
-                schedule = replace(schedule, **{name: earlier["schedule"][name] for name in ("every", "problems")})
+                schedule = replace(schedule, **{field: earlier["schedule"][field] for field in ("every", "problems")})
             keeper = Keeper(store.unfinished_path(run.hash), run, schedule, deadline, save_every, device)
             result = train(run, schedule, device, _reporter(run, store, earlier), keeper, recompute, compiled)
             store.save(run, schedule, result, device, command, compiled)

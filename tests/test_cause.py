@@ -49,7 +49,8 @@ def test_outcomes_are_the_runs_of_the_studies_and_seeds_alone(outcomes):
 
 @pytest.mark.parametrize("change, words", [
     ({}, "as published"), ({"norm": "post", "scale": "unit"}, "post-norm, unit scale"), ({"outer": 1, "steps": 2}, "6 passes, H = 1"),
-    ({"window": "4", "window_warmup": 300}, "window of 4 passes, warmed up over 300 steps"), ({"eps": 1e-16}, "eps 1e-16")])
+    ({"window": "4", "window_warmup": 300}, "window of 4 passes, warmed up over 300 steps"), ({"eps": 1e-16}, "eps 1e-16"),
+    ({"learning_rate": 1e-4}, "as published, rate 0.0001")])
 def test_a_change_can_be_read(change, words):
     assert cause.in_words(cause.named(change)) == words
 

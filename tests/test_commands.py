@@ -501,7 +501,9 @@ def test_a_pipe_that_nobody_reads_ends_quietly_and_not_as_a_success(folder):
     """As `list | head` does, whatever of it is still to be written."""
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([sys.executable, "-m", "tarm", "list", "--store", str(folder)], stdout=writing, stderr=subprocess.PIPE, text=True)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run([sys.executable, "-m", "tarm", "list", "--store", str(folder)], stdout=writing, stderr=subprocess.PIPE, text=True,
+                          env=buffered)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
 

@@ -86,7 +86,7 @@ def test_a_prediction_about_cells_that_were_not_run_is_neither_right_nor_wrong()
     assert not gain_predictions.Tables(nothing, nobody, None).leads("training FLOP", nobody["passes"] == 3)
 
 
-@pytest.mark.parametrize("spent, more", [((300, 100), 200), ((inf, 100), inf), ((inf, inf), None)])
+@pytest.mark.parametrize("spent, more", [((300, 100), 200), ((inf, 100), inf), ((100, inf), -inf), ((inf, inf), None)])
 def test_of_two_cells_that_did_not_get_there_neither_was_slower(spent, more):
     ranked = pd.DataFrame([("Dense", passes, "training steps", steps) for passes, steps in zip((6, 3), spent)],
                           columns=["model", "passes", "axis", "spent"])

@@ -115,7 +115,7 @@ def test_what_longer_windows_do_is_counted_from_the_records(committed):
     right = {(change["window"], change.get("scale", "published")): outcomes[outcomes["change"] == cause.named(change)]["accuracy"]
              for change in LONGER}
     says("With 23 of the 24 passes trained it learned with each of three seeds; with 21 it had {:.0f} to {:.0f} % of the characters after 600 "
-         "steps, and with 18 or 12 less than 20.", 100 * right["21", "published"].min(), 100 * right["21", "published"].max())
+         "steps, and with 18 or 12 (one seed) less than 20.", 100 * right["21", "published"].min(), 100 * right["21", "published"].max())
     assert len(right["23", "published"]) == 3 and right["23", "published"].min() >= LEARNED and len(right["21", "published"]) == 3
     assert max(right["18", "published"].max(), right["12", "published"].max()) < 0.2
     unit = [*right["18", "unit"], *right["21", "unit"]]
@@ -227,6 +227,10 @@ def test_sums_of_ten_digits_at_half_the_papers_width(committed):
     assert deep.training_steps * 3 == 1000 * 12
     ends = {(run.rung, run.norm, run.window, run.budget, run.seed): right for run, (right, _) in runs.items()}
     assert all(ends["ar_trm", "pre", "all", 12, 0] > ends["ar_trm", "pre", "cycle", 3, seed] for seed in (0, 1))
+    says("At half that width, one seed each, the cured model of 24 passes has {:.0f} % of the characters, the published block of 12 with its "
+         "whole gradient {:.1f}, and cured with its whole gradient, of 6 to 24 passes, {:.0f} to {:.0f}",
+         *(100 * ends["ar_trm", *key, 0] for key in (("post", "cycle", 24), ("pre", "all", 12), ("post", "all", 6), ("post", "all", 12))))
+    assert ends["ar_trm", "post", "all", 6, 0] < ends["ar_trm", "post", "all", 24, 0] < ends["ar_trm", "post", "all", 12, 0]
     says("With 24 passes the cured AR-TRM does worse all trained than under the published window (one seed).")
     assert ends["ar_trm", "post", "all", 24, 0] < ends["ar_trm", "post", "cycle", 24, 0]
     apart = [abs(right - ends[*key[:4], 1]) for key, right in ends.items() if key[4] == 0 and (*key[:4], 1) in ends]
@@ -247,8 +251,8 @@ def test_what_is_said_of_the_first_character_is_counted_from_the_records(committ
 
 def test_the_two_rungs_that_cut_the_gradient_stay_low_in_the_first_figure():
     right = [chapters.committed(rung, task).max() for rung in ("dual_nested_ut", "ar_trm") for task in ("copy", "reverse")]
-    says("stay below 25 % on copy and reverse in each of these runs (chance is 10 %); Dense, 24 blocks deep, solves both with two seeds and "
-         "neither with the third.")
+    says("stay below 25 % on copy and reverse in each of these runs (chance is 10 %); Dense, 24 blocks deep, solves both with two seeds "
+         "within these 300 steps, and neither with the third.")
     assert max(right) < 0.25
     assert [sorted(right >= LEARNED for right in chapters.committed("dense", task)) for task in ("copy", "reverse")] == [[False, True, True]] * 2
 

@@ -34,7 +34,7 @@ def test_what_is_said_of_rung_7_with_more_seeds_is_counted_from_the_records(tune
         for name, (other, chosen) in rows.items()
     }
     title = "`A − B`, AR-TRM with its whole gradient"
-    assert table(title) == [[title, *seeds, "in all"]] + [
+    assert table(title) == [[title, *seeds, "seeds"]] + [
         [name, *map(span, found.values()), f"{len(found['all'])} seeds"] for name, found in points.items()]
     assert (tuning.DEPTH[gain.WHOLE], tuning.DEPTH["UT"]) == (12, 6)
     itself, dual, _ = (found["all"] for found in points.values())
@@ -86,7 +86,8 @@ def test_what_more_passes_than_trained_do_is_counted_from_the_records(committed)
     gained = [accuracy - depths[model, trained, trained] for (model, trained, passes), accuracy in depths.items() if passes > trained]
     says("With a constant rate, under which many models learn only half, none gains half a point, in the mean, by being run with more passes "
          "than it was trained with")
-    assert 0.3 < (depths.groupby(level="model").mean() < 0.6).mean()
+    own = depths[depths.index.get_level_values("trained") == depths.index.get_level_values("passes")]
+    assert own.between(0.4, 0.6).mean() > 0.4
     assert len(gained) > 10 and max(gained) < 0.005
 
 
@@ -144,7 +145,7 @@ def test_what_flat_models_gain_on_pointers_is_counted_from_the_records(committed
     runs = set().union(*(gain.complete(committed, study, tuning.POINTED_ON)[1] for study in ("pointers_on", "pointers_flat")))
     judged = gain.contrasts(gain.at_the_end(gain.trajectories(committed, runs)), gain_predictions.FLAT_ON_CONTRASTS)
     dense = judged.iloc[1]
-    says("Flat models gain too, or may: trained on, with 500 problems and fresh seeds, Dense has {:.1f} points more with 12 passes than with "
-         "three ({:.1f} to {:.1f}, corrected `p` {:.2f}).", dense["mean"], dense["low"], dense["high"], dense["corrected"])
+    says("A flat model may gain too: trained for all 3000 steps, judged on 500 problems and five fresh seeds, Dense has {:.1f} points more "
+         "with 12 passes than with three ({:.1f} to {:.1f}; corrected `p` {:.2f}, so it does not stand).", dense["mean"], dense["low"], dense["high"], dense["corrected"])
     assert dense["contrast"] == "Dense (12) − Dense (3)"
     assert {job.schedule.problems for job in jobs("cpu", "pointers_flat", (6,))} == {500}

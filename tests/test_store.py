@@ -198,7 +198,7 @@ def test_weights_stay_beside_the_record_of_their_training_only(store, tmp_path, 
 
 
 def test_a_run_that_a_sweep_is_training_is_not_removed(store):
-    with store.lock(JOB.run.hash), pytest.raises(ValueError, match=f"a sweep is training {JOB.run.hash}"):
+    with store.lock(JOB.run.hash), pytest.raises(ValueError, match=f"a sweep is at {JOB.run.hash}"):
         store.remove(JOB.run.hash)
     assert store.has(JOB.run)
     store.remove(JOB.run.hash)

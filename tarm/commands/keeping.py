@@ -101,9 +101,15 @@ def command_rm(arguments):
     if not arguments.yes and not confirmed(f"remove {'these' if len(hashes) > 1 else 'this'} from {store.root}? [y/N] "):
         print("nothing was removed")
         return
+    busy = []
     for run_hash in hashes:
-        store.remove(run_hash)
+        try:
+            store.remove(run_hash)
+        except ValueError as error:
+            busy.append(str(error))
     complain(table.refresh(store))
+    if busy:
+        raise ValueError("; ".join(busy))
 
 
 def command_export(arguments):

@@ -24,7 +24,7 @@ class Universal(IterativeStep):
         self.add_module(self.halting_head, nn.Linear(architecture.width, 1))
 
     def starts(self):
-        return {"act_halt.bias": self.architecture.halting_bias}
+        return {"act_halt.bias": self.architecture.halting_bias} if self.halting_head == "act_halt" else {}
 
     def reading(self, x):
         """What takes in the state behind each step and tells what is read: see `tarm.halting`."""

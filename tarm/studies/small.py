@@ -98,8 +98,8 @@ LONGER = [{"window": window} | scale for scale in ({}, {"scale": "unit"}) for wi
 
 
 def windows(profile, seed):
-    """Rung 7 trained through more and more of its last passes, pre-norm, on copy: as the forward pass stays the same, the share of the
-    gradient in the window grows alone; at unit scale its direction is right as well."""
+    """Rung 7 trained through more and more of its last passes, pre-norm, on copy: the forward pass stays the same. The
+    share of the gradient in the window grows, and its direction gets better; at unit scale that is right throughout (a cosine of 0.99)."""
     return listed(LONGER, EVERY_25, **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed})
 
 
