@@ -63,7 +63,11 @@ def project(tmp_path_factory):
                new_output("display_data", {"text/latex": "$q$"})]
     cells = [new_markdown_cell(TEXT), new_code_cell("x = 1  # " + "long " * 60, execution_count=1, outputs=outputs)]
     nbformat.write(new_notebook(cells=cells), folder / "notebooks" / "01-first.ipynb")
-    cells = [new_markdown_cell("# 2 · Second\n\n## All the rest\n\nBack to [1](01-first.ipynb).")]
+    cells = [new_markdown_cell("# 2 · Second\n\n## All the rest\n\nBack to [1](01-first.ipynb)."),
+             new_code_cell("import this", execution_count=1),
+             new_code_cell("n = 1", execution_count=2, metadata={"tags": ["parameters"]}),
+             new_code_cell("n + 1", execution_count=3),
+             new_code_cell("claim('two', n + 1 == 2)", execution_count=4, metadata={"tags": ["claims"]})]
     nbformat.write(new_notebook(cells=cells), folder / "notebooks" / "02-second.ipynb")
     return folder
 
@@ -95,6 +99,13 @@ def pages(site):
     found = sorted(site.rglob("*.html"))
     assert len(found) > 3
     return found
+
+
+def test_code_that_few_read_is_folded(small):
+    """Imports, parameters and checks of the prose."""
+    boxes = read(small / "02-second.html").select("details.input")
+    assert [(box.summary.text, box.has_attr("open")) for box in boxes] == [
+        ("Code 1", False), ("Code 2", False), ("Code 3", True), ("Checks 4", False)]
 
 
 def test_every_link_leads_to_a_page_and_to_a_place_in_it(site):
