@@ -35,31 +35,35 @@ def parser():
             sub.add_argument("--device", default=device, help=f"auto, cpu, cuda, mps (default: {device})")
         if trains:
             sub.add_argument("--profile", choices=PROFILES, default=profile, help="size of the runs (default: cpu)")
-            sub.add_argument("--jobs", type=int, help="runs trained, or notebooks run, at a time (default: one per core; on a GPU one run)")
+            sub.add_argument("--jobs", type=int,
+                             help="runs trained, or notebooks run, at a time (default: one per core; on a GPU one run)")
             sub.add_argument("--threads", type=int, help="threads of each (default: 1)")
             sub.add_argument("--save-every", type=positive, default=SECONDS, metavar="SECONDS",
                              help=f"seconds between two saves of an unfinished run (default: {SECONDS})")
             sub.add_argument("--recompute", action="store_true",
                              help="run block passes again in backward: less memory, more time, the same numbers")
             sub.add_argument("--compile", action="store_true",
-                             help="train through torch.compile: up to an eighth faster on the GPU where it was tried, with other "
-                                  "rounding and other dropout masks")
-            sub.add_argument("--minutes", type=positive, help="stop after that time; the same command goes on from there")
+                             help="train through torch.compile: up to an eighth faster on the "
+                             "GPU where it was tried, with other rounding and other dropout masks")
+            sub.add_argument("--minutes", type=positive,
+                             help="stop after that time; the same command goes on from there")
         return sub
 
     seeds = {"default": "1", "help": "a count (3: seeds 0, 1, 2) or a list (0,4); default 1"}
     sub = command("figures", "train what is missing of the main study and of a part of the cross, then run all "
-                  "notebooks, which draw the figures (`notebooks` runs single ones); at the paper profile draw from the records",
-                  "figures --profile smoke", trains=True)
+                  "notebooks, which draw the figures (`notebooks` runs single ones); "
+                  "at the paper profile draw from the records", "figures --profile smoke", trains=True)
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--fresh", action="store_true",
-                     help="at the paper profile, which else is drawn from records and trains nothing: train, as the others do")
+                     help="at the paper profile, which else is drawn from records and trains nothing: "
+                     "train, as the others do")
     sub.set_defaults(notebook=(), parameter=())
     sub = command("sweep", "train the runs of a study that the store does not have yet",
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)
-    sub.add_argument("--study", choices=STUDIES, default="main", help="list of runs, by the name of its function in tarm/studies/ "
-                     "or as a plugin registered it (default: main; the others exist at certain profiles, cpu or the first of which is "
-                     "then the default)")
+    sub.add_argument("--study", choices=STUDIES, default="main",
+                     help="list of runs, by the name of its function in tarm/studies/ "
+                     "or as a plugin registered it (default: main; the others exist at certain profiles, "
+                     "cpu or the first of which is then the default)")
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--dry-run", action="store_true", help="list the runs, and estimate the hours from a few steps")
     add_filters(sub)
@@ -71,7 +75,8 @@ def parser():
     sub.add_argument("run", help="the run's hash, or its beginning")
     sub.add_argument("--lengths", help="operand lengths, separated by commas (default: the training length)")
     sub.add_argument("--problems", type=int, default=100, help="problems per length (default: 100)")
-    sub.add_argument("--steps", metavar="N,M", help="steps of the recurrence, fewer or more than trained (default: as trained)")
+    sub.add_argument("--steps", metavar="N,M",
+                     help="steps of the recurrence, fewer or more than trained (default: as trained)")
     sub = command("generate", "complete a prompt with a trained run",
                   "generate c9508eb77157 '1234|'")
     sub.add_argument("run", help="the run's hash, or its beginning")
@@ -88,8 +93,10 @@ def parser():
                      help="a notebook's parameter")
     sub = command("site", "the notebooks as web pages, to be read without Jupyter",
                   "site --out pages", device=None)
-    sub.add_argument("--profile", choices=PROFILES, help="show the notebooks as run with this profile (default: as committed)")
-    sub.add_argument("--out", type=Path, default=Path("site"), help="folder of the pages, replaced if there is one (default: site)")
+    sub.add_argument("--profile", choices=PROFILES,
+                     help="show the notebooks as run with this profile (default: as committed)")
+    sub.add_argument("--out", type=Path, default=Path("site"),
+                     help="folder of the pages, replaced if there is one (default: site)")
     sub = command("bench", "measure what training and decoding cost on this machine",
                   "bench --profile smoke --pairs 1 --problems 4 --part matmul,steps", store=None)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="size of the runs (default: cpu)")
@@ -97,7 +104,8 @@ def parser():
     sub.add_argument("--problems", type=int, default=100, help="problems that we decode at once (default: 100)")
     sub.add_argument("--threads", type=int, default=1, help="threads that PyTorch may use (default: 1)")
     sub.add_argument("--part", metavar="A,B", help=f"only these of {', '.join(part.__name__ for part in bench.PARTS)}")
-    sub.add_argument("--out", type=Path, default=Path(".tarm/bench"), help="folder of table and figure (default: .tarm/bench)")
+    sub.add_argument("--out", type=Path, default=Path(".tarm/bench"),
+                     help="folder of table and figure (default: .tarm/bench)")
     sub = command("ladder", "the seven rungs: passes and parameters", "ladder --width 64 --heads 4",
                   device=None, store=None)
     for name, default in ("width", 384), ("heads", 6), ("budget", 24), ("context", 180):
@@ -117,12 +125,15 @@ def parser():
     sub = command("export", "copy a profile's records into figures/data, and draw the committed figures anew",
                   "export --profile cpu", device=None)
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
-    sub.add_argument("--replace", action="store_true", help="put yours in the place of records that are committed with other losses")
+    sub.add_argument("--replace", action="store_true",
+                     help="put yours in the place of records that are committed with other losses")
     sub = command("check-records", "take the first training steps of recorded runs again, and "
-                  "compare the losses; on the CPU and in figures/data unless said otherwise", "check-records 3c99494164ee",
-                  device="cpu", store="figures/data")
-    sub.add_argument("run", nargs="*", help="hashes, or their beginnings (default: the cheapest record of each study and precision)")
-    sub.add_argument("--steps", type=int, default=checking.STEPS, help=f"training steps of each (default: {checking.STEPS})")
+                  "compare the losses; on the CPU and in figures/data unless said otherwise",
+                  "check-records 3c99494164ee", device="cpu", store="figures/data")
+    sub.add_argument("run", nargs="*", help="hashes, or their beginnings (default: "
+                     "the cheapest record of each study and precision)")
+    sub.add_argument("--steps", type=int, default=checking.STEPS,
+                     help=f"training steps of each (default: {checking.STEPS})")
     command("verdict", "compare the committed records with the paper's numbers: figures/verdict.md "
             "and the README; with --store print it only", "verdict", device=None, store="figures/data")
     return top
@@ -150,7 +161,8 @@ def main(words=None):
     except KeyboardInterrupt:
         print("interrupted; finished runs are kept, the same command goes on from there", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # nobody reads on: what is still to be written goes nowhere, and the exit code is that of SIGPIPE
+    except BrokenPipeError:
+        # nobody reads on: what is still to be written goes nowhere, and the exit code is that of SIGPIPE
         with contextlib.suppress(OSError):  # a stream without a descriptor
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

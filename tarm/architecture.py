@@ -43,7 +43,8 @@ class Architecture:
     context: int = 180             # rows of the position table
     vocabulary: int = len(VOCABULARY)
     norm: str = "pre"              # pre, post, reentry
-    scale: str = "published"       # published, unit; input, states: unit for x alone, or (rungs 5 to 7) for y_init and z_init alone
+    scale: str = "published"       # published, unit; input, states: unit for x alone, or (rungs 5 to 7) for
+                                   # y_init and z_init alone
     window: str = "cycle"          # cycle, step, all; rungs 6 and 7; or, rungs 1 to 3 and 7, a number of block passes
     residual: str = "1"            # 1, 1/sqrt, 1/passes: the factor on each branch of a block, of all passes
     start: str = "y_init"          # y_init, x: where y starts, rungs 5 to 7
@@ -91,10 +92,12 @@ class Architecture:
                              + f", or a number of block passes from 1 to the budget, {self.budget}" * counted)
         object.__setattr__(self, "window", str(int(self.window)))
         if model.halting_head == "act_halt" or self.reads_every_step:
-            raise ValueError(f"window={self.window} block passes have a meaning only where nothing but the last step is read, rungs 1 "
-                             f"to 3 and 7: " + (f"use one of {', '.join(WINDOWS)}" if model.nested else "leave it at cycle"))
+            raise ValueError(f"window={self.window} block passes have a meaning only where nothing "
+                             "but the last step is read, rungs 1 to 3 and 7: "
+                             + (f"use one of {', '.join(WINDOWS)}" if model.nested else "leave it at cycle"))
         if "y" not in model.streams and int(self.window) == self.budget:
-            raise ValueError(f"window={self.window} is all there is of {self.rung} with budget={self.budget}: leave it at cycle")
+            raise ValueError(f"window={self.window} is all there is of {self.rung} with "
+                             f"budget={self.budget}: leave it at cycle")
 
     @property
     def reads_every_step(self):
@@ -102,7 +105,8 @@ class Architecture:
         return self.supervision != "end" or self.readout == "mean" or self.halting_head == "trained"
 
     def untruncated(self):
-        """The same with a gradient through every pass, and no update of the weights in between (a loss at every step in its place)."""
+        """The same with a gradient through every pass, and no update of the weights in between (a loss at every step
+        in its place)."""
         supervision = "steps" if self.supervision == "steps-optimised" else self.supervision
         return replace(self, window="all" if LADDER[self.rung].model.nested else "cycle", supervision=supervision)
 
@@ -112,8 +116,9 @@ class Architecture:
 
     def _check_meaning(self):
         """Refuse a field that has no meaning for the rung: two names for one model would be two runs. Values that
-        make no difference at certain depths only are accepted: a window that is a whole cycle or step, a step of one cycle, and with
-        one step or one pass what tells several apart. Refuses as well what would replace a plugin rung's own core or reading."""
+        make no difference at certain depths only are accepted: a window that is a whole cycle or step, a step of one
+        cycle, and with one step or one pass what tells several apart. Refuses as well what would replace a plugin
+        rung's own core or reading."""
         model = LADDER[self.rung].model
         dual, binary = "y" in model.streams, model.halting_head == "q_halt"
         act = model.halting_head == "act_halt" and self.readout == "published"
@@ -132,27 +137,30 @@ class Architecture:
                 raise ValueError(f"{field.name}={getattr(self, field.name)} has no meaning for {holder}: "
                                  f"leave it at {field.default}")
         if self.scale in ("input", "states") and not dual:
-            raise ValueError(f"scale={self.scale} has no meaning for {self.rung}, which has no states besides its input: use unit")
+            raise ValueError(f"scale={self.scale} has no meaning for {self.rung}, "
+                             "which has no states besides its input: use unit")
         if self.norm == "reentry" and not model.tied:
             raise ValueError(f"norm=reentry has no meaning for {self.rung}, which carries no state "
                              f"round a loop: use pre or post")
         if self.injection == "none" and self.start != "x":
             raise ValueError("injection=none leaves the model without its input: use it with start=x")
         if self.supervision == "steps-optimised" and (not binary or self.window == "all" or self.readout == "mean"):
-            raise ValueError("supervision=steps-optimised is for rung 7 with window=cycle or step and its published readout: "
-                             "no gradient crosses from one step to the next")
+            raise ValueError("supervision=steps-optimised is for rung 7 with window=cycle or step "
+                             "and its published readout: no gradient crosses from one step to the next")
         own = (model.core, getattr(model, "reading", model.core))
         if self.reads_every_step and any(not each.__module__.startswith(f"{__package__}.ladder.") for each in own):
-            raise ValueError(f"{self.rung} has a core or a reading of its own, in whose place supervision, readout=mean and "
-                             f"halting_head=trained would put another: leave them as published, or let the rung inherit both")
+            raise ValueError(f"{self.rung} has a core or a reading of its own, in whose place "
+                             "supervision, readout=mean and halting_head=trained would put another: "
+                             "leave them as published, or let the rung inherit both")
 
     def _fill_in_depth(self):
         budget = self.budget
         if self.steps is not None:
             implied = at_least(1, "steps", self.steps) * passes_per_step(self.rung, self.outer, self.inner)
             if budget not in (None, implied):
-                raise ValueError(f"steps={self.steps} are {implied} block passes for {self.rung}, not budget={budget}: give one of the "
-                                 f"two (in dataclasses.replace set the other to None)")
+                raise ValueError(f"steps={self.steps} are {implied} block passes for {self.rung}, "
+                                 f"not budget={budget}: give one of the two (in dataclasses.replace "
+                                 "set the other to None)")
             budget = implied
         budget = PUBLISHED_BUDGET if budget is None else budget
         object.__setattr__(self, "steps", steps_for(self.rung, budget, self.outer, self.inner))
@@ -174,14 +182,17 @@ class Architecture:
             return sum(p.numel() for p in self.model(self).parameters())
 
     def build(self, seed=0):
-        """The model, a LanguageModel on the CPU in float32, initialised from `seed`; the caller's random stream stays as it is."""
+        """The model, a LanguageModel on the CPU in float32, initialised from `seed`; the caller's random stream stays
+        as it is."""
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(stream_seed(seed, "initialisation"))  # for what `initialise` leaves as it was made
+            # for what `initialise` leaves as it was made
+            torch.default_generator.manual_seed(stream_seed(seed, "initialisation"))
             return self.model(self).initialise(seed)
 
     @property
     def model(self):
-        """The class of the model: the rung's own, or where a field of `tarm.variants` is not as published a variation of it."""
+        """The class of the model: the rung's own, or where a field of `tarm.variants` is not as published
+        a variation of it."""
         model = LADDER[self.rung].model
         published = all(getattr(self, field) == values[0] for field, values in FIELDS.items())
         return model if published else varied(model)
@@ -194,7 +205,8 @@ def varied(model):
 
 
 class Uninitialised(TorchFunctionMode):
-    """Parameters are not initialised: there is nothing to fill on the meta device, and PyTorch would import its compiler to do it."""
+    """Parameters are not initialised: there is nothing to fill on the meta device, and PyTorch would import its
+    compiler to do it."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -206,7 +218,8 @@ class Uninitialised(TorchFunctionMode):
 @cache
 def defaults_of(kind):
     """{field: default} of Architecture or a class made from it, with the published budget."""
-    return {field.name: field.default for field in fields(kind) if field.default is not MISSING} | {"budget": PUBLISHED_BUDGET}
+    return {field.name: field.default for field in fields(kind)
+            if field.default is not MISSING} | {"budget": PUBLISHED_BUDGET}
 
 
 def choose(field, value, allowed):
@@ -238,7 +251,7 @@ def finite(field, value):
 def build(rung, seed=0, **fields):
     """Build one rung of the ladder: `build("dual_ut", budget=24, width=64, heads=4)`.
 
-    rung: a key of LADDER, or "ar_trm_cured" (see tarm.variants.NAMED). fields: those of `Architecture`. Returns a LanguageModel whose
-    forward takes tokens (B, T). Raises ValueError as Architecture does.
+    rung: a key of LADDER, or "ar_trm_cured" (see tarm.variants.NAMED). fields: those of `Architecture`. Returns
+    a LanguageModel whose forward takes tokens (B, T). Raises ValueError as Architecture does.
     """
     return Architecture(**spelt_out({"rung": rung} | fields)).build(seed)

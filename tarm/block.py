@@ -70,8 +70,8 @@ class Attention(nn.Module):
         if (not p and T > 1 and q.dtype != torch.bfloat16) if cpu else (not p or self.dropout.stream == "torch"):
             mask = torch.ones(T, S, dtype=torch.bool, device=q.device).tril(S - T) if 1 < T < S else None
             return F.scaled_dot_product_attention(q, k, v, mask, p, is_causal=1 < T == S)
-        # On a CPU PyTorch's own is slower than these lines with dropout, in bf16, and for one query. Elsewhere it drops out
-        # itself, with other random numbers than these lines draw; 16 bits a weight are drawn here alone.
+        # On a CPU PyTorch's own is slower than these lines with dropout, in bf16, and for one query. Elsewhere it drops
+        # out itself, with other random numbers than these lines draw; 16 bits a weight are drawn here alone.
         q, k, v = (part.flatten(0, 1) for part in (q, k, v))
         later = torch.full((T, S), -math.inf, dtype=q.dtype, device=q.device).triu(S - T + 1)
         scores = torch.baddbmm(later, q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)

@@ -1,7 +1,7 @@
 """Why the Autoregressive TRM stays at chance: what was asked before the runs, and what came out.
 
-A *cell* is a change to rung 7, a dict of fields (one that names another rung is a change to that). A run has *learned* where its
-greedy character accuracy on unseen problems reached `tarm.studies.LEARNED` at an evaluation; it ends there.
+A *cell* is a change to rung 7, a dict of fields (one that names another rung is a change to that). A run has *learned*
+where its greedy character accuracy on unseen problems reached `tarm.studies.LEARNED` at an evaluation; it ends there.
 """
 
 from dataclasses import asdict
@@ -32,11 +32,13 @@ CONTRASTS = {
 WORDS = {
     "published": "as published", "norm=post": "post-norm", "norm=reentry": "re-entry norm",
     "scale=unit": "unit scale", "scale=input": "x of size 1", "scale=states": "first states of size 1",
-    "window=all": "whole gradient", "window=step": "window of one step", "window=24": "all passes trained, y_init and z_init not",
+    "window=all": "whole gradient", "window=step": "window of one step",
+    "window=24": "all passes trained, y_init and z_init not",
     "window": "window of {} passes", "window_warmup": "warmed up over {} steps",
-    "budget": "{} passes", "outer": "H = {}", "inner": "L = {}", "learning_rate": "rate {}", "training_steps": "{} steps",
-    "readout=mean": "mean logits of all steps", "supervision=steps": "a loss at every step",
-    "supervision=steps-optimised": "a loss and an update at every step", "halting_head=trained": "trained halting head",
+    "budget": "{} passes", "outer": "H = {}", "inner": "L = {}", "learning_rate": "rate {}",
+    "training_steps": "{} steps", "readout=mean": "mean logits of all steps",
+    "supervision=steps": "a loss at every step", "supervision=steps-optimised": "a loss and an update at every step",
+    "halting_head=trained": "trained halting head",
     "start=x": "y starts as x", "injection=both": "x in both updates", "injection=none": "x in neither update",
     "sum=mean": "mean instead of sum", "residual": "branches times {}",
 }
@@ -56,8 +58,8 @@ def named(change):
 
 
 def in_words(name):
-    """The same for a reader: "norm=post scale=unit" is "post-norm, unit scale". What WORDS lacks stays as it is: "eps 1e-16". A model
-    that is only trained otherwise is called as published."""
+    """The same for a reader: "norm=post scale=unit" is "post-norm, unit scale". What WORDS lacks stays as it is: "eps
+    1e-16". A model that is only trained otherwise is called as published."""
     def words(part):
         field, _, value = part.partition("=")
         return WORDS.get(part) or WORDS.get(field, f"{field.replace('_', ' ')} {{}}").format(value)
@@ -75,20 +77,22 @@ def outcomes(records, seeds=SEEDS):
     for record in records:
         if record["run"] in wanted:
             run = run_from(record["configuration"])
-            accuracies = curve(scores(record), run.length) | ({run.training_steps: 0.0} if record.get("diverged_at") else {})
+            accuracies = (curve(scores(record), run.length)
+                          | ({run.training_steps: 0.0} if record.get("diverged_at") else {}))
             last, accuracy = max(accuracies.items())
             rows.append((run.rung, name(run), run.task, run.seed, accuracy >= LEARNED, last, accuracy))
     return pd.DataFrame(rows, columns=["rung", "change", "task", "seed", "learned", "steps", "accuracy"])
 
 
 def curves(records, runs):
-    """The evaluations at the training length of those records that belong to `runs` (hashes), one row each: change, norm, scale,
-    task, seed, step, accuracy (of characters: greedy, unseen)."""
+    """The evaluations at the training length of those records that belong to `runs` (hashes), one row each: change,
+    norm, scale, task, seed, step, accuracy (of characters: greedy, unseen)."""
     rows = []
     for record in records:
         if record["run"] in runs:
             run = run_from(record["configuration"])
-            rows += [(name(run), run.norm, run.scale, run.task, run.seed, *point) for point in curve(scores(record), run.length).items()]
+            rows += [(name(run), run.norm, run.scale, run.task, run.seed, *point)
+                     for point in curve(scores(record), run.length).items()]
     return pd.DataFrame(rows, columns=["change", "norm", "scale", "task", "seed", "step", "accuracy"])
 
 
@@ -107,8 +111,9 @@ def cells(outcomes):
 
 
 def contrasts(outcomes):
-    """CONTRASTS, each against the published rung 7: counts of both, the exact p value stratified by task, and Holm's of all. The test
-    takes runs for independent, though those of a seed share their first weights and data (chapter 12 counts by seed as well)."""
+    """CONTRASTS, each against the published rung 7: counts of both, the exact p value stratified by task, and Holm's
+    of all. The test takes runs for independent, though those of a seed share their first weights and data (chapter 12
+    counts by seed as well)."""
     here = outcomes[outcomes["rung"] == "ar_trm"]
     rows = []
     for title, change in CONTRASTS.items():
@@ -125,8 +130,8 @@ def counted(group):
 
 
 def against_predictions(outcomes, predictions=PREDICTIONS):
-    """`predictions` beside what came out, over both tasks: rung, change, least, most, learned, runs, held, reason; a cell that has
-    not been run has no row."""
+    """`predictions` beside what came out, over both tasks: rung, change, least, most, learned, runs, held, reason;
+    a cell that has not been run has no row."""
     rows = []
     for change, least, most, reason in predictions:
         rung = (TRM | change)["rung"]

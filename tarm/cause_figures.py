@@ -44,7 +44,8 @@ def cross(cells, note=""):
 def part(curves, learned, chance, note=""):
     """Accuracy over training, a panel per model, a line per run; above each how many runs have learned.
 
-    One row per run and evaluation: model, run, step, value. learned: the accuracy from which a run has; chance: a level, dashed.
+    One row per run and evaluation: model, run, step, value. learned: the accuracy from which a run has; chance:
+    a level, dashed.
     """
     models, last = list(curves["model"].unique()), curves["step"].max()
     figure, axes = new(2.6, 1, len(models), note, sharex=True, sharey=True)
@@ -65,14 +66,16 @@ def part(curves, learned, chance, note=""):
 def chain(table, note=""):
     """From growth over the share of the gradient and its direction to learning, a row per norm and scale.
 
-    One row per norm, scale and seed: expected_growth, growth, expected_share, share, cosine, cosine_qk, learned (a share).
+    One row per norm, scale and seed: expected_growth, growth, expected_share, share, cosine, cosine_qk,
+    learned (a share).
     """
     heights, names = rows_of(table)
     figure, (growth, share, cosine, learned) = new(3.7, 1, 4, note, sharey=True)
     y = [heights[pair] for pair in zip(table["norm"], table["scale"])]
     dark, light = "#08306b", "#fd8d3c"
     for ax, expected, column in (growth, "expected_growth", "growth"), (share, "expected_share", "share"):
-        ax.plot(table[expected], y, "|", color=light, markersize=16, markeredgewidth=2.5, label="by the linear recurrence")
+        ax.plot(table[expected], y, "|", color=light, markersize=16, markeredgewidth=2.5,
+                label="by the linear recurrence")
         ax.plot(table[column], y, "o", color=dark, markersize=4.5, label="in fresh models")
     growth.set(title="growth", xlabel="factor of y\nin a cycle", xlim=(0, 4.2))
     share.set(title="share", xlabel="of the gradient\nin the window", xscale="log", xlim=(2e-5, 2))

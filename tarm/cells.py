@@ -3,14 +3,16 @@
 Precision is not part of what the paper's studies vary. A run in bf16, or one whose dropout masks are drawn from
 random bits, is a configuration of its own and is always named as one; it counts for the published configuration it is
 otherwise equal to, because the bench and the study `precision` compare the two. Runs of two arithmetics are never
-mixed: each cell shows the arithmetic with the most seeds, and where two have as many the one that comes first in ARITHMETICS.
+mixed: each cell shows the arithmetic with the most seeds, and where two have as many the one that comes
+first in ARITHMETICS.
 """
 
 from dataclasses import replace
 
 from .runs import run_from
 
-ARITHMETICS = [(precision, stream) for precision in ("float32", "bf16") for stream in ("torch", "bits")]  # the published first
+# the published first
+ARITHMETICS = [(precision, stream) for precision in ("float32", "bf16") for stream in ("torch", "bits")]
 
 
 def cell(run):

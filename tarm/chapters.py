@@ -58,7 +58,8 @@ def live(run, profile, device="cpu", every=50):
     At the smoke profile it takes four steps only, so that every cell runs but nothing is learned.
     """
     steps = SMOKE_STEPS if profile == "smoke" else run.training_steps
-    return train(replace(run, training_steps=steps, warmup=min(run.warmup, steps)), Schedule(min(every, steps), (run.length,)), device)
+    return train(replace(run, training_steps=steps, warmup=min(run.warmup, steps)),
+                 Schedule(min(every, steps), (run.length,)), device)
 
 
 def learning_curve(result, length):
@@ -124,7 +125,8 @@ def claim(sentence, holds, asserted=True):
 
 
 def of_the_main_study(rung, task):
-    """The committed records of one rung on one task in the main study at the cpu profile, by seed from 0 on, MAIN_SEEDS at most."""
+    """The committed records of one rung on one task in the main study at the cpu profile, by seed from 0 on,
+    MAIN_SEEDS at most."""
     store, found = Store(COMMITTED), []
     for seed in MAIN_SEEDS:
         run, = (job.run for job in jobs("cpu", "main", (seed,)) if (job.run.rung, job.run.task) == (rung, task))
@@ -135,8 +137,8 @@ def of_the_main_study(rung, task):
 
 
 def committed(rung, task):
-    """The committed records' last character accuracies in the main study at the cpu profile, of one rung on one task, in [0, 1], a
-    Series by seed without those that diverged.
+    """The committed records' last character accuracies in the main study at the cpu profile, of one rung on one task,
+    in [0, 1], a Series by seed without those that diverged.
 
     Greedy and on unseen problems.
     """
@@ -147,7 +149,8 @@ def committed(rung, task):
 
 
 def ledgers(rung, task):
-    """The committed records' ledgers (see `tarm.ledger`) of one rung on one task in the main study at the cpu profile, a table."""
+    """The committed records' ledgers (see `tarm.ledger`) of one rung on one task in the main study at the cpu
+    profile, a table."""
     return pd.DataFrame([record["ledger"] for record in of_the_main_study(rung, task)])
 
 

@@ -1,11 +1,11 @@
 """Does a record come out again? Its first training steps are taken once more, and the losses compared.
 
 Recorded losses have five digits, so rounding alone makes up to 5e-5 of a difference. Beyond that the order of additions
-differs between machines, numbers of threads and versions of this code. Over the first 81 committed records (some of them older than the
-joint product of query, key and value) three steps taken again differ by at most 2e-5 in float32, no more than the digits
-allow, and 7e-5 with bf16 products. What ought to be found is larger there: another seed 1e-3 or more, another dropout stream
-1e-3, a learning rate that is off by a tenth 5e-4. It needs few steps: rounding grows with training, in the Dual Nested UT
-to 3e-4 within ten steps.
+differs between machines, numbers of threads and versions of this code. Over the first 81 committed records (some
+of them older than the joint product of query, key and value) three steps taken again differ by at most 2e-5 in float32,
+no more than the digits allow, and 7e-5 with bf16 products. What ought to be found is larger there: another seed 1e-3 or
+more, another dropout stream 1e-3, a learning rate that is off by a tenth 5e-4. It needs few steps: rounding grows with
+training, in the Dual Nested UT to 3e-4 within ten steps.
 """
 
 import math
@@ -23,7 +23,8 @@ TOLERANCE = {"float32": 1e-4, "bf16": 3e-4}  # relative to the loss, by precisio
 
 
 class Check(NamedTuple):
-    """One record compared: the largest difference of a loss, relative to it; None and the reason where none can be made."""
+    """One record compared: the largest difference of a loss, relative to it; None and the reason where none
+    can be made."""
 
     run: Run
     steps: int
@@ -70,7 +71,8 @@ def check(record, steps=STEPS, device="cpu"):
 
 
 def selection(records):
-    """Of each study and precision the record whose steps cost least: enough to see whether this machine trains alike."""
+    """Of each study and precision the record whose steps cost least: enough to see whether this
+    machine trains alike."""
     cheapest = {}
     for run, record in sorted(((run_from(record["configuration"]), record) for record in records),
                               key=lambda pair: (step_flop(pair[0]), pair[0].hash)):

@@ -21,8 +21,8 @@ class Keeper:
     """Saves the progress of one run to `path` and gives it back; see `tarm.training.train`.
 
     deadline: the time.time() at which to save and raise Stopped, or None. seconds: between two
-    saves. The file holds tensors and JSON only, so that loading it runs no code. It goes on with the kind of device it was
-    begun on, whose random streams it has; `other_steps` are evaluated in the end only, and may be others.
+    saves. The file holds tensors and JSON only, so that loading it runs no code. It goes on with the kind of device it
+    was begun on, whose random streams it has; `other_steps` are evaluated in the end only, and may be others.
     """
 
     def __init__(self, path, run, schedule, deadline=None, seconds=SECONDS, device="cpu"):
@@ -58,8 +58,8 @@ class Keeper:
     def resume(self, progress):
         """Bring a fresh progress to where the file left it; nothing happens where there is none.
 
-        Raises ValueError where the file is not a whole one of this run, schedule, kind of device and schema, or was compiled
-        where this one is not, or the reverse.
+        Raises ValueError where the file is not a whole one of this run, schedule, kind of device and schema, or was
+        compiled where this one is not, or the reverse.
         """
         if not self.path.exists():
             return
@@ -73,8 +73,9 @@ class Keeper:
         if header != self.header:
             raise ValueError(f"{self.path} was begun as {header}, not as {self.header}: remove it to start anew")
         if rest.get("compiled", False) != progress.compiled:
-            raise ValueError(f"{self.path} was begun {'with' if rest.get('compiled') else 'without'} --compile, which rounds otherwise and "
-                             f"draws other dropout masks: go on like that, or remove it to start anew")
+            raise ValueError(f"{self.path} was begun {'with' if rest.get('compiled') else 'without'} --compile, "
+                             "which rounds otherwise and draws other dropout masks: go on like that, "
+                             "or remove it to start anew")
         progress.model.load_state_dict(part_of(tensors, "model"))
         state = {}
         for name, value in part_of(tensors, "optimiser").items():

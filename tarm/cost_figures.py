@@ -25,10 +25,12 @@ def shares(rows, precision):
 
 @styled
 def bench(rows, note=""):
-    """How many times as fast as the published protocol, and how much of the machine's peak. Rows as `tarm.bench` measures."""
+    """How many times as fast as the published protocol, and how much of the machine's peak. Rows
+    as `tarm.bench` measures."""
     figure, (step, evaluation, rate) = new(3.6, 1, 3, note)
     places = {rung: -i for i, rung in enumerate(LADDER)}
-    measured = {name: style for name, style in ARITHMETICS.items() if (rows["part"] == f"step, {name}").any()}  # bf16 where it is of use
+    # bf16 where it is of use
+    measured = {name: style for name, style in ARITHMETICS.items() if (rows["part"] == f"step, {name}").any()}
     for ax, part in (step, "step"), (evaluation, "evaluation"):
         for name, (colour, marker, aside) in measured.items():
             here = rows[rows["part"] == f"{part}, published / {name}"]
@@ -63,8 +65,9 @@ def precisions(points, note=""):
     markers = dict(zip(sorted(points["seed"].unique()), "osD^v"))
     for ax, (rung, here) in zip(axes, points.groupby("rung", sort=False)):
         for (seed, precision), line in here.groupby(["seed", "precision"]):
-            ax.plot(line["step"], line["value"], "--" if precision == "bf16" else "-", marker=markers[seed], markersize=3.5,
-                    color=ARITHMETICS[precision][0], linewidth=1.3, label=f"{precision}, seed {seed}")
+            ax.plot(line["step"], line["value"], "--" if precision == "bf16" else "-",
+                    marker=markers[seed], markersize=3.5, color=ARITHMETICS[precision][0], linewidth=1.3,
+                    label=f"{precision}, seed {seed}")
         ax.set(title=LADDER[rung].name, xlabel="training steps")
         keep_seen_ticks(ax)
         percent(ax.yaxis, ylim=(0, 1.04), yticks=SHARES)

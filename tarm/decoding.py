@@ -46,7 +46,8 @@ class Past:
         """Remember the keys and values (B, heads, T, d) of one pass; -> those of all positions so far."""
         if self.next == len(self.passes):
             self.passes.append((None, None))
-        self.passes[self.next] = tuple(self.write(whole, part, 2) for whole, part in zip(self.passes[self.next], (k, v)))
+        self.passes[self.next] = tuple(self.write(whole, part, 2)
+                                       for whole, part in zip(self.passes[self.next], (k, v)))
         k, v = (whole[:self.rows, :, :self.length + k.shape[2]] for whole in self.passes[self.next])
         self.next += 1
         return k, v

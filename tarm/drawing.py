@@ -15,8 +15,9 @@ from .ladder import LADDER
 
 WIDTH = 7.2  # inches of every figure: its letters can still be read where the picture is 390 pixels wide
 STYLE = {
-    "font.size": 10, "axes.titlesize": 10.5, "axes.labelsize": 9.5, "axes.titleweight": "bold", "axes.spines.top": False,
-    "axes.spines.right": False, "axes.edgecolor": "#888888", "xtick.color": "#444444", "ytick.color": "#444444",
+    "font.size": 10, "axes.titlesize": 10.5, "axes.labelsize": 9.5, "axes.titleweight": "bold",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#888888",
+    "xtick.color": "#444444", "ytick.color": "#444444",
     "axes.axisbelow": True, "svg.hashsalt": "tarm", "svg.fonttype": "path", "figure.dpi": 100,
 }
 MARKERS = dict(zip(LADDER, "osD^vPX"))  # a rung that somebody adds gets a star
@@ -64,7 +65,8 @@ def percent(axis, **limits):
 
 
 def stop_axis(axes, start, stop, end):
-    """Let the x axis run from start to `end`, but show it, its label and the title only up to stop, where the data ends."""
+    """Let the x axis run from start to `end`, but show it, its label and the title only up to stop, where
+    the data ends."""
     axes.set_xlim(start, end)
     axes.spines["bottom"].set_bounds(start, stop)
     for text in axes.xaxis.label, axes.title:
@@ -94,9 +96,11 @@ def spread(heights, sizes, low, high):
 
 
 def name_end(axes, name, end, place, colour, leads=True, **text):
-    """Write a line's name right of `place` (x, y); a thin line leads there from the line's end where that is at another height."""
+    """Write a line's name right of `place` (x, y); a thin line leads there from the line's end where that is
+    at another height."""
     beside = matplotlib.transforms.offset_copy(axes.transData, axes.figure, 10, 0, units="points")
-    axes.annotate(name, place, xytext=place, textcoords=beside, color=colour, va="center", annotation_clip=False, **text)
+    axes.annotate(name, place, xytext=place, textcoords=beside, color=colour, va="center",
+                  annotation_clip=False, **text)
     (_, from_y), (_, to_y) = axes.transLimits.transform([axes.transScale.transform(point) for point in (end, place)])
     if leads and abs(from_y - to_y) > 0.02:
         axes.annotate("", end, xytext=place, textcoords=beside, annotation_clip=False, arrowprops={
@@ -135,25 +139,27 @@ def curves(axes, points, x, width, say_seeds=False):
         if line["seeds"].min() > 1:  # each seed as a thin line
             for values in zip(*line["values"]):
                 axes.plot(line[x], values, color=entry.colour, linewidth=0.6, alpha=0.45)
-        axes.plot(line[x], line["mean"], color=entry.colour, marker=MARKERS.get(rung, "*"), markersize=3.5, linewidth=1.5)
+        axes.plot(line[x], line["mean"], color=entry.colour, marker=MARKERS.get(rung, "*"),
+                  markersize=3.5, linewidth=1.5)
         low, high = (line[end].clip(0, 1) for end in ("low", "high"))  # Student's t knows nothing of where shares end
         axes.fill_between(line[x], low, high, color=entry.colour, alpha=0.18, linewidth=0)
-        ends.append((line[x].iloc[-1], line["mean"].iloc[-1], counted(entry.short, seeds) if say_seeds else entry.short, entry.colour))
+        ends.append((line[x].iloc[-1], line["mean"].iloc[-1],
+                     counted(entry.short, seeds) if say_seeds else entry.short, entry.colour))
     label_lines(axes, ends, width)
 
 
 def bars(axes, points, places):
     """One horizontal bar per rung at places[rung], a dot for each of several seeds, and the mean in a column.
 
-    The level of chance, where points have one, is dashed. A bar that has not been run is left out, in words; where numbers of
-    seeds differ each bar has its own in brackets.
+    The level of chance, where points have one, is dashed. A bar that has not been run is left out, in words;
+    where numbers of seeds differ each bar has its own in brackets.
     """
     differ = points["seeds"].nunique() > 1
     place = [places[rung] for rung in points["rung"]]
     high = points["high"].clip(upper=1.05)  # short of the numbers
     error = [points["mean"] - points["low"], high - points["mean"]]  # nan draws nothing
-    axes.barh(place, points["mean"].fillna(0), color=[LADDER[rung].colour for rung in points["rung"]], height=0.72, xerr=error,
-              error_kw={"elinewidth": 1, "capsize": 2, "ecolor": "#222222"})
+    axes.barh(place, points["mean"].fillna(0), color=[LADDER[rung].colour for rung in points["rung"]],
+              height=0.72, xerr=error, error_kw={"elinewidth": 1, "capsize": 2, "ecolor": "#222222"})
     for y, mean, values in zip(place, points["mean"], points["values"]):
         if not values:
             axes.text(0.28, y, NOT_RUN, va="center", fontsize=8.5, color=NOT_RUN_COLOUR)

@@ -38,8 +38,8 @@ def evaluation_problems(run, length, n, training_stream):
 
 
 def evaluate(model, problems, length, step, seed, steps=None):
-    """Decode every problem greedily and sampled at temperature 1; -> Scores. steps: of the recurrence, at most (default: as
-    many as trained).
+    """Decode every problem greedily and sampled at temperature 1; -> Scores. steps: of the recurrence, at most
+    (default: as many as trained).
 
     The sampling noise has a stream of its own, so that evaluating changes no training that follows.
     """
@@ -49,19 +49,21 @@ def evaluate(model, problems, length, step, seed, steps=None):
     noise = torch.cat([gumbel((*problems[kind].answer.shape, model.architecture.vocabulary),
                               stream(seed, "decoding", kind, length, step)) for kind in problems]).to(device)
     batch = rows_at_once(model, prompt.shape[1] + answer.shape[1], steps)
-    written = [decodings(model, prompt[i:i + batch], answer.shape[1], (None, noise[i:i + batch]), answer[i:i + batch], steps)
+    written = [decodings(model, prompt[i:i + batch], answer.shape[1], (None, noise[i:i + batch]),
+                         answer[i:i + batch], steps)
                for i in range(0, len(prompt), batch)]
     counts, found = [len(problems[kind].answer) for kind in problems], {}
     for decoding, answers in zip(DECODINGS, zip(*written)):
         right_by_kind = (torch.cat(answers) == answer).cpu().split(counts)
         for kind, right in zip(problems, right_by_kind):
-            found[kind, decoding] = Score(step, length, kind, decoding, len(right), right.sum(dim=0).tolist(), int(right.all(dim=1).sum()))
+            found[kind, decoding] = Score(step, length, kind, decoding, len(right), right.sum(dim=0).tolist(),
+                                          int(right.all(dim=1).sum()))
     return [found[kind, decoding] for kind in problems for decoding in DECODINGS]
 
 
 def rows_at_once(model, positions, steps=None):
-    """How many problems to decode in one batch, so that the keys and values remembered take a gigabyte at most, or five with CUDA,
-    where larger batches take hardly longer. steps: of the recurrence; fewer than trained count as those."""
+    """How many problems to decode in one batch, so that the keys and values remembered take a gigabyte at most, or five
+    with CUDA, where larger batches take hardly longer. steps: of the recurrence; fewer than trained count as those."""
     a = model.architecture
     passes = max(steps or 0, a.steps) * model.passes_per_step(a.outer, a.inner)
     bytes_per_row = 2 * 4 * 2 * passes * positions * a.width  # keys and values, float32, held twice
@@ -100,8 +102,10 @@ def character_accuracy(scores, length, problems="unseen", decoding="greedy"):
 
 
 def curve(scores, length):
-    """{training step: character accuracy (greedy, unseen)} of the evaluations at this length among the Scores, in order."""
-    return {score.step: metrics(score)["character"][0] for score in sorted(having(scores, length), key=lambda score: score.step)}
+    """{training step: character accuracy (greedy, unseen)} of the evaluations at this length among the
+    Scores, in order."""
+    return {score.step: metrics(score)["character"][0]
+            for score in sorted(having(scores, length), key=lambda score: score.step)}
 
 
 def latest_accuracy(scores, length):

@@ -128,7 +128,8 @@ def compute_placement(passes, note=""):
         Patch(facecolor=gray, edgecolor=gray, label="runs, receives a gradient"),
         Patch(facecolor="white", edgecolor=gray, label="runs, no gradient"),
         Patch(facecolor="white", edgecolor="#bbbbbb", linestyle=":", label="does not run"),
-        matplotlib.lines.Line2D([], [], marker="v", linestyle="", color="#222222", markersize=5, label="the head reads it")])
+        matplotlib.lines.Line2D([], [], marker="v", linestyle="", color="#222222", markersize=5,
+                                label="the head reads it")])
     ax.set_xlabel("nominal block pass")
     ax.set_xticks(sorted(passes["pass"].unique()))
     return figure

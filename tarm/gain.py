@@ -36,7 +36,8 @@ def wiring(run):
         "deep supervision": run.supervision == "steps",
         "an update behind each step": run.supervision == "steps-optimised",
         "trained halting": run.halting_head == "trained",
-        **{f"{field} {getattr(run, field)}": field in run.changes for field in ("start", "injection", "sum", "residual")},
+        **{f"{field} {getattr(run, field)}": field in run.changes
+           for field in ("start", "injection", "sum", "residual")},
     }.items() if changed])
 
 
@@ -44,13 +45,15 @@ FORM_NAMES = {("post", "unit"): "cured ", ("reentry", "unit"): "re-entry "}  # (
 
 
 def label(run):
-    """The model of a run as figures name it: its `wiring`, behind the name of its norm and scale where FORM_NAMES has one."""
+    """The model of a run as figures name it: its `wiring`, behind the name of its norm and scale where
+    FORM_NAMES has one."""
     return FORM_NAMES.get((run.norm, run.scale), "") + wiring(run)
 
 
 # The names of some models, as `label` gives them.
 CURED, WHOLE = "cured AR-TRM", "AR-TRM, window all"
-NESTED, UNNESTED, ONE_UPDATE = "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all", "AR-TRM, H = 2, L = 1, window all"
+NESTED, UNNESTED, ONE_UPDATE = ("Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all",
+                                "AR-TRM, H = 2, L = 1, window all")
 FLAT = ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")
 
 THRESHOLD = 0.75  # of the characters: with it cells are ranked; chosen before the runs
@@ -60,9 +63,9 @@ FEW = (3, 4)      # passes; Dual UT takes 4 for 3
 def trajectories(records, runs, name=label):
     """The evaluations at the training length of those records that belong to `runs` (hashes), greedy and unseen.
 
-    One row per run and evaluation: run (its hash), model (`name` of it), rung, passes (nominal), norm, scale, learning rate, seed, step,
-    accuracy (of characters), and for each of AXES what had been spent by then (a mean over the run's training steps, times the steps).
-    A run that diverged ends with an accuracy of 0.
+    One row per run and evaluation: run (its hash), model (`name` of it), rung, passes (nominal), norm, scale, learning
+    rate, seed, step, accuracy (of characters), and for each of AXES what had been spent by then (a mean over the run's
+    training steps, times the steps). A run that diverged ends with an accuracy of 0.
     """
     rows = []
     for record in records:
@@ -74,17 +77,19 @@ def trajectories(records, runs, name=label):
             accuracies[run.training_steps] = 0.0
         for step, accuracy in accuracies.items():
             spent = {axis: step * cost(ledger, len(record["losses"])) for axis, cost in AXES.items()}
-            rows.append({"run": run.hash, "model": name(run), "rung": run.rung, "passes": run.budget, "norm": run.norm, "scale": run.scale,
-                         "learning rate": run.learning_rate, "seed": run.seed, "step": step, "accuracy": accuracy} | spent)
+            rows.append({"run": run.hash, "model": name(run), "rung": run.rung, "passes": run.budget,
+                         "norm": run.norm, "scale": run.scale, "learning rate": run.learning_rate,
+                         "seed": run.seed, "step": step, "accuracy": accuracy} | spent)
     return pd.DataFrame(rows, columns=["run", "model", "rung", "passes", *TUNED, "seed", "step", "accuracy", *AXES])
 
 
 def by_passes(record, run):
-    """{block passes: Score} of a record in the end, greedy, unseen, at the training length: with the run's own passes, and with
-    others where its schedule asks for them. A run that diverged has nothing right."""
+    """{block passes: Score} of a record in the end, greedy, unseen, at the training length: with the run's own passes,
+    and with others where its schedule asks for them. A run that diverged has nothing right."""
     if record.get("diverged_at"):
         own, = having(lost(record, run), run.length)
-        return {steps * run.budget // run.steps: own for steps in sorted({run.steps, *record["schedule"].get("other_steps", ())})}
+        return {steps * run.budget // run.steps: own
+                for steps in sorted({run.steps, *record["schedule"].get("other_steps", ())})}
     by_steps = {run.steps: max(having(scores(record), run.length), key=lambda score: score.step)}
     for each in record.get("other_steps", []):
         for score in having([Score(**{name: value for name, value in each.items() if name != "steps"})], run.length):
@@ -93,8 +98,8 @@ def by_passes(record, run):
 
 
 def at_other_depths(records, runs):
-    """What those records that belong to `runs` (hashes) got right in the end with other numbers of block passes than they
-    were trained with, greedy and unseen, at the training length.
+    """What those records that belong to `runs` (hashes) got right in the end with other numbers of block passes than
+    they were trained with, greedy and unseen, at the training length.
 
     One row per run and number of passes, its own among them: model, rung, trained (passes), passes, seed, accuracy.
     """
@@ -109,29 +114,34 @@ def by_quarter(records, runs):
     """The same of all of these records, a row for each quarter (1 to 4) of the answer."""
     rows = [(label(run), run.rung, run.budget, passes, run.seed, quarter, metrics(score)[f"Q{quarter}"][0])
             for record in records if record["run"] in runs
-            for run in [run_from(record["configuration"])] for passes, score in by_passes(record, run).items() for quarter in (1, 2, 3, 4)]
+            for run in [run_from(record["configuration"])] for passes, score in by_passes(record, run).items()
+            for quarter in (1, 2, 3, 4)]
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "quarter", "accuracy"])
 
 
 def complete(records, study, seeds, **filters):
-    """(seeds, runs): those of `seeds` with which every run of a study of the cpu profile is among the records, and these runs' hashes;
-    with filters (budget=[12]), as in `tarm.studies.jobs`, of these runs alone."""
+    """(seeds, runs): those of `seeds` with which every run of a study of the cpu profile is among the records, and
+    these runs' hashes; with filters (budget=[12]), as in `tarm.studies.jobs`, of these runs alone."""
     recorded = {record["run"] for record in records}
-    found = {seed: runs for seed in seeds if (runs := {job.run.hash for job in jobs("cpu", study, (seed,), **filters)}) <= recorded}
+    found = {seed: runs for seed in seeds
+             if (runs := {job.run.hash for job in jobs("cpu", study, (seed,), **filters)}) <= recorded}
     return list(found), set().union(*found.values())
 
 
 def against_trained(depths):
-    """How a model run with another number of passes than it was trained with does beside one trained with that number, same seed.
+    """How a model run with another number of passes than it was trained with does beside one trained with that
+    number, same seed.
 
-    depths: of `at_other_depths`. -> DataFrame by model, trained and passes: mean, min and max over seeds of the points by
-    which the former is ahead. Raises ValueError where two models have one name, passes and seed: which of the two is meant?
+    depths: of `at_other_depths`. -> DataFrame by model, trained and passes: mean, min and max over seeds
+    of the points by which the former is ahead. Raises ValueError where two models have one name, passes and seed:
+    which of the two is meant?
     """
     own = depths[depths["trained"] == depths["passes"]].drop(columns="trained")
     if (again := own.duplicated(["model", "passes", "seed"])).any():
-        raise ValueError(f"{own[again].iloc[0]['model']} with {own[again].iloc[0]['passes']} passes was trained twice with one seed, in two "
-                         f"forms of one name: choose the runs of one")
-    both = depths[depths["trained"] != depths["passes"]].merge(own, on=["model", "rung", "passes", "seed"], suffixes=("", "_own"))
+        raise ValueError(f"{own[again].iloc[0]['model']} with {own[again].iloc[0]['passes']} passes "
+                         "was trained twice with one seed, in two forms of one name: choose the runs of one")
+    both = depths[depths["trained"] != depths["passes"]].merge(own, on=["model", "rung", "passes", "seed"],
+                                                               suffixes=("", "_own"))
     both["ahead"] = 100 * (both["accuracy"] - both["accuracy_own"])
     return both.groupby(["model", "trained", "passes"])["ahead"].agg(["mean", "min", "max"])
 
@@ -143,34 +153,39 @@ def at_the_end(trajectories):
 
 
 def best(ends, settings):
-    """Which values of `settings` (some of TUNED) end highest, in the mean over seeds, for each model and number of passes; of equals
-    the first in order of letters and numbers. ends: of `at_the_end`. -> DataFrame: model, passes, the settings.
+    """Which values of `settings` (some of TUNED) end highest, in the mean over seeds, for each model and number
+    of passes; of equals the first in order of letters and numbers. ends: of `at_the_end`. -> DataFrame: model,
+    passes, the settings.
 
     Raises ValueError where some were tried with more seeds than others.
     """
     cells = ends.groupby(["model", "passes", *settings])["accuracy"]
     if cells.size().nunique() > 1:
-        raise ValueError(f"settings were tried {cells.size().min()} to {cells.size().max()} times each: give each the same number of seeds")
+        raise ValueError(f"settings were tried {cells.size().min()} to {cells.size().max()} times each: "
+                         "give each the same number of seeds")
     means = cells.mean().round(9)  # so that equals are equal
     return means.loc[means.groupby(["model", "passes"]).idxmax()].reset_index().drop(columns="accuracy")
 
 
 def paired(ends, one, other):
-    """How far the cell `one`, (model, passes), ends above the cell `other` with each seed: a Series of differences of accuracy.
+    """How far the cell `one`, (model, passes), ends above the cell `other` with each seed: a Series
+    of differences of accuracy.
 
     Raises ValueError where the two were not run with the same seeds, once each.
     """
-    first, second = (ends[(ends["model"] == model) & (ends["passes"] == passes)].set_index("seed")["accuracy"].sort_index()
+    first, second = (ends[(ends["model"] == model)
+                          & (ends["passes"] == passes)].set_index("seed")["accuracy"].sort_index()
                      for model, passes in (one, other))
     if list(first.index) != list(second.index) or not len(first) or not first.index.is_unique:
-        raise ValueError(f"{one} has the seeds {list(first.index)}, {other} has {list(second.index)}: a pair needs both, each seed once")
+        raise ValueError(f"{one} has the seeds {list(first.index)}, {other} has {list(second.index)}: "
+                         "a pair needs both, each seed once")
     return first - second
 
 
 def contrasts(ends, pairs, depth=None):
-    """Pairs of models, each with its number of passes of `depth`, or of cells, (model, passes), seed by seed. One row each: contrast
-    (in words), ahead (with how many seeds the first is), seeds, and in points the mean, low and high (95 % Student-t interval, for
-    this pair alone); p (two-sided, of a mean of 0) and corrected, Holm's of all pairs."""
+    """Pairs of models, each with its number of passes of `depth`, or of cells, (model, passes), seed by seed. One row
+    each: contrast (in words), ahead (with how many seeds the first is), seeds, and in points the mean, low and high
+    (95 % Student-t interval, for this pair alone); p (two-sided, of a mean of 0) and corrected, Holm's of all pairs."""
     rows = []
     for pair in pairs:
         one, other = (each if isinstance(each, tuple) else (each, depth[each]) for each in pair)
@@ -191,31 +206,37 @@ def until(trajectories, threshold):
 
 
 def ranking(trajectories, threshold):
-    """The cells from cheapest to dearest on each axis: axis, model, rung, passes, reached (how many runs), runs, spent (the
-    median until the threshold, infinite where half of the runs or more never reached it), accuracy (mean at the end), place.
+    """The cells from cheapest to dearest on each axis: axis, model, rung, passes, reached (how many runs), runs,
+    spent (the median until the threshold, infinite where half of the runs or more never reached it), accuracy (mean at
+    the end), place.
 
-    Cells that are equally dear, those that never got there included, follow by their accuracy, passes and names. Places count from 1.
-    Raises ValueError where a cell has runs of several settings, or several with one seed, which are no repetitions of each other.
+    Cells that are equally dear, those that never got there included, follow by their accuracy, passes and names. Places
+    count from 1. Raises ValueError where a cell has runs of several settings, or several with one seed, which are no
+    repetitions of each other.
     """
     runs = until(trajectories, threshold)
     for (model, passes), cell in runs.groupby(["model", "passes"]):
         if several := {name: sorted(set(cell[name])) for name in TUNED if cell[name].nunique() > 1}:
-            raise ValueError(f"{model} with {passes} passes has runs with {several}: rank one setting of each cell, such as `best`")
+            raise ValueError(f"{model} with {passes} passes has runs with {several}: "
+                             "rank one setting of each cell, such as `best`")
         if cell["seed"].duplicated().any():
             raise ValueError(f"{model} with {passes} passes has several runs with one seed, of several tasks or sizes: "
                              f"rank them one by one")
     parts = []
     for axis in AXES:
         cells = runs.assign(spent=runs[axis].fillna(float("inf"))).groupby(["model", "rung", "passes"], sort=False).agg(
-            reached=("reached", "sum"), runs=("reached", "size"), spent=("spent", "median"), accuracy=("accuracy", "mean"))
-        cells = cells.reset_index().sort_values(["spent", "accuracy", "passes", "model"], ascending=[True, False, True, True])
+            reached=("reached", "sum"), runs=("reached", "size"), spent=("spent", "median"),
+            accuracy=("accuracy", "mean"))
+        cells = cells.reset_index().sort_values(["spent", "accuracy", "passes", "model"],
+                                                ascending=[True, False, True, True])
         parts.append(cells.assign(axis=axis, place=range(1, len(cells) + 1)))
     return pd.concat(parts, ignore_index=True)
 
 
 def places(ranking, share):
-    """The places on each axis, a row per cell (model, passes, reached, runs) of which more than a share of the runs got to the
-    threshold."""
+    """The places on each axis, a row per cell (model, passes, reached, runs) of which more than a share of the runs got
+    to the threshold."""
     came = ranking[ranking["reached"] > share * ranking["runs"]]
-    table = came.pivot(index=["model", "passes", "reached", "runs"], columns="axis", values="place").reindex(columns=list(AXES))
+    table = came.pivot(index=["model", "passes", "reached", "runs"], columns="axis",
+                       values="place").reindex(columns=list(AXES))
     return table.sort_values("training FLOP")

@@ -1,5 +1,5 @@
-"""Figures on whether a model that learns gains anything from more passes; each takes a table of `tarm.gain`, returns a Figure.
-(Those of the task `pointers`: `tarm.pointers_figures`.)"""
+"""Figures on whether a model that learns gains anything from more passes; each takes a table of `tarm.gain`, returns
+a Figure. (Those of the task `pointers`: `tarm.pointers_figures`.)"""
 
 import math
 import textwrap
@@ -31,8 +31,8 @@ def passes_axis(ax, ticks):
 
 @styled
 def model_by_model(ends, models, chance, threshold, note=""):
-    """What is right in the end over the number of passes, a panel per model, four a row: a ring for each run, a seed beside the other,
-    and a line through their medians.
+    """What is right in the end over the number of passes, a panel per model, four a row: a ring for each run, a seed
+    beside the other, and a line through their medians.
 
     One row per run: model, rung, passes, seed, accuracy. chance, threshold: levels, dashed and dotted.
     """
@@ -58,10 +58,11 @@ def model_by_model(ends, models, chance, threshold, note=""):
 
 @styled
 def row_by_row(ends, models, chance, threshold, note="", filled=()):
-    """A row per model, the first on top: a ring for each run, a seed below the other, a bar at their median, and the mean in a column.
+    """A row per model, the first on top: a ring for each run, a seed below the other, a bar at their median,
+    and the mean in a column.
 
-    One row per run: model, rung, seed, accuracy. models: {model: what the row is called}; chance, threshold: levels, dashed and dotted;
-    filled: seeds whose rings are discs.
+    One row per run: model, rung, seed, accuracy. models: {model: what the row is called}; chance, threshold: levels,
+    dashed and dotted; filled: seeds whose rings are discs.
     """
     figure, (ax,) = new(0.36 * len(models) + 1.3, note=note)
     first = math.floor(4 * min(chance, ends["accuracy"].min())) / 4  # where the axis begins
@@ -72,7 +73,8 @@ def row_by_row(ends, models, chance, threshold, note="", filled=()):
         beside = here["seed"].rank(method="dense")
         heights = -i - 0.55 * (beside - beside.mean()) / max(len(here), 5)
         for face, these in ("none", ~here["seed"].isin(filled)), (colour, here["seed"].isin(filled)):
-            ax.plot(here["accuracy"][these], heights[these], "o", color=colour, markersize=4.5, markerfacecolor=face, clip_on=False)
+            ax.plot(here["accuracy"][these], heights[these], "o", color=colour, markersize=4.5,
+                    markerfacecolor=face, clip_on=False)
         ax.plot([here["accuracy"].median()] * 2, [-i - 0.32, -i + 0.32], color=colour, linewidth=1.6)
         ax.text(column, -i, f"{100 * here['accuracy'].mean():.0f}", color=colour, va="center", fontsize=9)
     ax.text(column, 0.75, "mean", va="center", fontsize=8.5, color="#666666")
@@ -90,8 +92,9 @@ def row_by_row(ends, models, chance, threshold, note="", filled=()):
 def spending(runs, axes, order, note=""):
     """What each run had spent until it first got the threshold right, an axis a panel, a mark a run.
 
-    One row per run, as `tarm.gain.until` gives them; axes: its columns of what was spent; order: the models, the first on top.
-    A run that never got there has no mark; those of cells in which every run did are filled. Within a row, more passes are lower.
+    One row per run, as `tarm.gain.until` gives them; axes: its columns of what was spent; order: the models, the first
+    on top. A run that never got there has no mark; those of cells in which every run did are filled. Within a row, more
+    passes are lower.
     """
     figure, panels = new(0.42 * len(order) + 1.6, 1, len(axes), note, sharey=True)
     everyone = runs.groupby(["model", "passes"])["reached"].transform("all")
@@ -99,16 +102,18 @@ def spending(runs, axes, order, note=""):
     for ax, axis in zip(panels, axes):
         for spent, row in zip(there[axis], there.itertuples()):
             colour, _ = style_of(row.model, row.rung)
-            ax.plot(spent, HEIGHTS[row.passes] - order.index(row.model), MARKS[row.passes], color=colour, markersize=4.5, markeredgewidth=1,
-                    markerfacecolor=colour if row.everyone else "none", alpha=0.85, clip_on=False)
+            ax.plot(spent, HEIGHTS[row.passes] - order.index(row.model), MARKS[row.passes], color=colour,
+                    markersize=4.5, markeredgewidth=1, markerfacecolor=colour if row.everyone else "none",
+                    alpha=0.85, clip_on=False)
         ax.set(title=axis.replace(" ", "\n"), ylim=(-len(order) + 0.5, 0.5))
         ax.set_xlim(0)
         ax.grid(axis="y", color="#eeeeee")
         ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(2))
         ax.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
     panels[0].set_yticks([-i for i in range(len(order))], [textwrap.fill(model, 24) for model in order], fontsize=8.5)
-    handles = [matplotlib.lines.Line2D([], [], linestyle="", marker=MARKS[passes], color="#444444", markerfacecolor="none",
-                                       label=f"{passes} passes") for passes in (3, 6, 12, 24) if passes in set(there["passes"])]
+    handles = [matplotlib.lines.Line2D([], [], linestyle="", marker=MARKS[passes],
+                                       color="#444444", markerfacecolor="none", label=f"{passes} passes")
+               for passes in (3, 6, 12, 24) if passes in set(there["passes"])]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
     return figure
 
@@ -123,8 +128,9 @@ def _short(value):
 
 @styled
 def other_depths(points, chance, note=""):
-    """A panel per model: what is right with another number of passes than it was trained with, a line for each that it was
-    trained with and each seed (its own number is the filled mark); the grey line joins the means of the models trained with each.
+    """A panel per model: what is right with another number of passes than it was trained with, a line for each that it
+    was trained with and each seed (its own number is the filled mark); the grey line joins the means of the models
+    trained with each.
 
     One row per run: model, rung, trained, passes, seed, accuracy.
     """
@@ -139,8 +145,8 @@ def other_depths(points, chance, note=""):
         named = set()
         for (trained, seed), line in here.sort_values("passes").groupby(["trained", "seed"]):
             line = line.set_index("passes")["accuracy"]
-            ax.plot(line.index, line, "-o", color=shades[trained], markersize=3.5, markerfacecolor="white", linewidth=1.2,
-                    label="" if trained in named else f"trained with {trained}")
+            ax.plot(line.index, line, "-o", color=shades[trained], markersize=3.5,
+                    markerfacecolor="white", linewidth=1.2, label="" if trained in named else f"trained with {trained}")
             ax.plot(trained, line[trained], "o", color=shades[trained], markersize=5.5)
             named.add(trained)
         passes_axis(ax, (3, 6, 12, 24, 48))

@@ -18,8 +18,8 @@ from .tasks import TASKS
 
 
 def select(table, profile, *, study="main", problems="unseen", decoding="greedy", **values):
-    """Rows of the tidy table of one study, in the ladder's order. A run of several studies has the name of the first in its
-    column `study`, and is among the rows of each.
+    """Rows of the tidy table of one study, in the ladder's order. A run of several studies has the name of the first in
+    its column `study`, and is among the rows of each.
 
     values: the value of a column, or a list of allowed ones. Raises ValueError where no row is
     left, naming what was asked for.
@@ -37,7 +37,8 @@ def select(table, profile, *, study="main", problems="unseen", decoding="greedy"
     if rows.empty:
         asked = {"profile": profile, "study": study} | wanted
         raise ValueError("the table has no row with " + ", ".join(f"{k}={v}" for k, v in asked.items()) +
-                         f": train it with `python -m tarm sweep --profile {profile}{'' if study == 'main' else f' --study {study}'}`")
+                         ": train it with `python -m tarm sweep --profile "
+                         f"{profile}{'' if study == 'main' else f' --study {study}'}`")
     order = {key: i for i, key in enumerate([*TASKS, *LADDER])}
     return rows.sort_values(["task", "rung"], key=lambda keys: keys.map(order), kind="stable")
 
@@ -49,8 +50,8 @@ def at_the_end(rows):
 
 
 def to_the_end(rows):
-    """Of a selection of one metric and length, each run's last value at those of its training steps, too, at which others were
-    evaluated: a run that had learned ended early."""
+    """Of a selection of one metric and length, each run's last value at those of its training steps, too, at which
+    others were evaluated: a run that had learned ended early."""
     steps = rows["step"].unique()
 
     def carried(run):
@@ -94,7 +95,8 @@ def performance_across_tasks(table, profile, **values):
 def addition_by_architecture(table, profile, **values):
     rows = at_the_end(select(table, profile, metric=["character", "sequence"], **ADDITION | values))
     points = with_chance(over_seeds(rows, ["rung", "metric"]), rows)
-    return rows, points.assign(chance=points["chance"].where(points["metric"] == "character"))  # a character's, not a sum's
+    # a character's, not a sum's
+    return rows, points.assign(chance=points["chance"].where(points["metric"] == "character"))
 
 
 def accuracy_by_position(table, profile, **values):
@@ -129,17 +131,21 @@ def what_it_takes(table, profile):
               for model, job in zip(PART, jobs(profile, "cross_part", (seed,)))}
     rows = table[table["run"].isin(models) & (table["problems"] == "unseen") & (table["decoding"] == "greedy")
                  & (table["metric"] == "character") & (table["length"] == table["training_length"])]
-    points = rows.assign(model=pd.Categorical(rows["run"].map(models), list(PART))).sort_values(["model", "seed", "step"])
+    points = rows.assign(
+        model=pd.Categorical(rows["run"].map(models), list(PART))).sort_values(["model", "seed", "step"])
     if missing := set(PART) - set(points["model"]):
-        raise ValueError(f"the table has no run of study=cross_part, profile={profile} of {', '.join(sorted(missing))}: train it with "
+        raise ValueError(f"the table has no run of study=cross_part, profile={profile} of "
+                         f"{', '.join(sorted(missing))}: train it with "
                          f"`python -m tarm sweep --profile {profile} --study cross_part`")
     first = rows.iloc[0]
     note = (f"{profile} profile: the Autoregressive TRM, copy of {first.training_length} digits; "
             f"width {first.width}, {first.budget} block passes\n"
-            f"careful protocol: greedy, unseen problems; a line a run (blue: learned); seeds: {rows['seed'].nunique()}; dashed: chance")
+            "careful protocol: greedy, unseen problems; a line a run (blue: learned); seeds: "
+            f"{rows['seed'].nunique()}; dashed: chance")
     if diverged := points[points["value"].isna()]["run"].nunique():
         note += f"; {diverged} run{'s' * (diverged > 1)} diverged, not drawn"
-    return rows, points, cause_figures.part(points, LEARNED, TASKS["copy"].chance(first.training_length).mean().item(), note)
+    return rows, points, cause_figures.part(points, LEARNED,
+                                            TASKS["copy"].chance(first.training_length).mean().item(), note)
 
 
 DRAWN_BY_CHAPTERS = ("supervised_characters", "compute_placement")  # they show no results
@@ -155,14 +161,16 @@ def note(rows):
     tasks = ", ".join(f"{task} of {every(here['training_length'])} digits ({every(here['training_steps'])} steps)"
                       for task, here in rows.groupby("task", sort=False))
     first = rows.iloc[0]
-    seeds = rows["seed"].where(rows["value"].notna()).groupby([rows["task"], rows["rung"], rows["width"]], sort=False).nunique()
+    seeds = rows["seed"].where(rows["value"].notna()).groupby([rows["task"], rows["rung"], rows["width"]],
+                                                              sort=False).nunique()
     ran = seeds[seeds > 0]
     least, most = (ran.min(), ran.max()) if len(ran) else (0, 0)
     answers = {kind: TASKS[kind[0]].sizes(kind[1])[1] for kind in set(zip(rows["task"], rows["length"]))}
     each = pd.Series([answers[kind] for kind in zip(rows["task"], rows["length"])], index=rows.index)
     problems = every(rows["count"] // each.where(rows["metric"] == "character", 1))
-    spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL else "fewer than five seeds: no intervals, no ranking"
-              if most < SEEDS_FOR_INTERVAL else "95 % Student-t intervals where there are five seeds or more")
+    spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL else
+              "fewer than five seeds: no intervals, no ranking" if most < SEEDS_FOR_INTERVAL else
+              "95 % Student-t intervals where there are five seeds or more")
     protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"
     by_task = ran.groupby(level="task", sort=False)
     alike = (by_task.nunique() == 1).all() and len(ran) == len(seeds)  # every rung has as many
@@ -178,23 +186,26 @@ def note(rows):
     precision = f"; {in_bf16 if in_bf16 < len(ran) else 'all'} in bf16" if in_bf16 else ""
     if diverged := rows[rows["value"].isna() & rows["seed"].notna()]["run"].nunique():
         repeats += f"; {diverged} run{'s' * (diverged > 1)} diverged, left out"
-    return (f"{first.profile} profile: {tasks}; width {every(rows['width'])}, {every(rows['budget'])} block passes{precision}\n"
-            f"{protocol} protocol: {first.decoding}, {problems} {first.problems} problems; {repeats}; {spread}; dashed: chance")
+    return (f"{first.profile} profile: {tasks}; width {every(rows['width'])}, "
+            f"{every(rows['budget'])} block passes{precision}\n"
+            f"{protocol} protocol: {first.decoding}, {problems} {first.problems} problems; "
+            f"{repeats}; {spread}; dashed: chance")
 
 
 def result_figure(stem, table, profile, **values):
     """(rows of the table, points, Figure) of one figure of RESULTS.
 
-    values: of further columns of the table, such as study="mine" (default: the main study). Raises ValueError where no row
-    is left, and where several runs would be drawn as one: of one task, rung and seed.
+    values: of further columns of the table, such as study="mine" (default: the main study). Raises ValueError where no
+    row is left, and where several runs would be drawn as one: of one task, rung and seed.
     """
     rows, points = RESULTS[stem](table, profile, **values)
     runs = rows.groupby(["task", "rung", "seed"])["run"].nunique()
     if (runs > 1).any():
         task, rung, seed = runs.idxmax()
         kinds = sorted(set(rows[(rows["task"] == task) & (rows["rung"] == rung)]["variant"]))
-        raise ValueError(f"{runs.max()} runs of task={task}, rung={rung}, seed={seed} would be drawn as one: keep the rows of one "
-                         f"setting, by their width, budget or variant ({'; '.join(map(repr, kinds))})")
+        raise ValueError(f"{runs.max()} runs of task={task}, rung={rung}, seed={seed} would be drawn as one: "
+                         f"keep the rows of one setting, by their width, budget or variant "
+                         f"({'; '.join(map(repr, kinds))})")
     return rows, points, getattr(figures, stem)(points, note(rows))
 
 
@@ -208,7 +219,8 @@ def show(figure, alt):
 
     with io.BytesIO() as png, matplotlib.style.context(["default", STYLE]):
         figure.savefig(png, format="png", metadata={"Software": None}, dpi=110)
-        IPython.display.display({"image/png": fewer_colours(png), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}})
+        IPython.display.display({"image/png": fewer_colours(png), "text/plain": alt}, raw=True,
+                                metadata={"image/png": {"alt": alt}})
 
 
 def fewer_colours(png):

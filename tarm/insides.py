@@ -27,8 +27,8 @@ def panels(height, rows=1, columns=1, note="", **options):
 
 
 def name_ends(axes, ends, apart=0.075):
-    """Write each line's name at its right end, those that would overlap spread about their mean, none beyond the axis; ends:
-    (x, y, name, colour, x of the name); apart: of the axis, how much a name takes."""
+    """Write each line's name at its right end, those that would overlap spread about their mean, none beyond the axis;
+    ends: (x, y, name, colour, x of the name); apart: of the axis, how much a name takes."""
     log = axes.get_yscale() == "log"
     low, high = map(np.log10 if log else float, axes.get_ylim())
     ends = sorted(ends, key=lambda end: end[1])
@@ -82,19 +82,20 @@ def placement(passes, note=""):
 
 
 @styled
-def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="", limits=None, level=None, at=None, runs=None):
+def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="", limits=None,
+          level=None, at=None, runs=None):
     """Lines over the column x, one for each value of the column `by`, whose name stands at its end.
 
     colours: {value: colour}; streams x, h, y, z and rungs have theirs. level: (height, name) of a dashed line, such as
-    chance. at: a place on the x axis that gets a tick and an upright line. runs: a column that tells repetitions apart, such
-    as the seed; each is a faint line then, and the line with a name their mean.
+    chance. at: a place on the x axis that gets a tick and an upright line. runs: a column that tells repetitions apart,
+    such as the seed; each is a faint line then, and the line with a name their mean.
     """
     figure, (ax,) = panels(2.9, note=note)
     draw_lines(ax, table, x, y, by, colours or {}, log, limits, runs=runs)
     if level:
         ax.axhline(level[0], color="#888888", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        ax.annotate(level[1], (0, level[0]), xycoords=("axes fraction", "data"), xytext=(3, -3), textcoords="offset points",
-                    color="#666666", fontsize=8, va="top")
+        ax.annotate(level[1], (0, level[0]), xycoords=("axes fraction", "data"),
+                    xytext=(3, -3), textcoords="offset points", color="#666666", fontsize=8, va="top")
     if at is not None:
         ax.axvline(at, color="#888888", linewidth=1, zorder=0)
         ticks = ax.get_xticks()
@@ -241,7 +242,8 @@ def character_grid(rows, labels, values, note="", title="", marked=None, scale=(
 
 @styled
 def matrix(values, labels, note="", title="", axis=""):
-    """A square table of numbers from -1 to 1 as shades, its axes labelled, the numbers in the cells where there is room."""
+    """A square table of numbers from -1 to 1 as shades, its axes labelled, the numbers in the cells where
+    there is room."""
     figure, (ax,) = panels(4.3, note=note)
     values = np.asarray(values, dtype=float)
     ax.imshow(values, cmap=LinearSegmentedColormap.from_list("two", ["#d94801", "#ffffff", "#08306b"]),

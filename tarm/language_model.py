@@ -17,13 +17,15 @@ INITIAL_STD = 0.02
 
 
 class Scale(NamedTuple):
-    """What starts at size 1 (root mean square) in place of the published one: the input x; the states y_init and z_init."""
+    """What starts at size 1 (root mean square) in place of the published one: the input x; the states
+    y_init and z_init."""
 
     input: bool
     states: bool
 
 
-SCALES = {"published": Scale(False, False), "unit": Scale(True, True), "input": Scale(True, False), "states": Scale(False, True)}
+SCALES = {"published": Scale(False, False), "unit": Scale(True, True), "input": Scale(True, False),
+          "states": Scale(False, True)}
 
 
 class Output(NamedTuple):
@@ -116,7 +118,8 @@ class LanguageModel(nn.Module):
         a = self.architecture
         if not a.window.isdecimal():
             if window is not None:
-                raise ValueError(f"window={window} has no meaning for a model with window={a.window}: build it with window={window}")
+                raise ValueError(f"window={window} has no meaning for a model with window={a.window}: "
+                                 f"build it with window={window}")
             return 0
         if window is not None and window < 1:
             raise ValueError(f"window={window} trains no block pass: it must be 1 or more")
@@ -154,11 +157,12 @@ class LanguageModel(nn.Module):
         """Draw every parameter as the paper does; each has a named random stream of its own,
         so that what two rungs share starts from the same numbers under the same seed.
 
-        Layer norms start at 1 and 0, biases at 0, and what `starts` names where it says. Other parameters than these, of linear
-        layers, of embeddings and `initial_states` stay as they were made: a rung of one's own may have such.
+        Layer norms start at 1 and 0, biases at 0, and what `starts` names where it says. Other parameters than these,
+        of linear layers, of embeddings and `initial_states` stay as they were made: a rung of one's own may have such.
         """
         norms = {p for module in self.modules() if isinstance(module, nn.LayerNorm) for p in module.parameters()}
-        layers = {p for module in self.modules() if isinstance(module, (nn.Linear, nn.Embedding)) for p in module.parameters()}
+        layers = {p for module in self.modules() if isinstance(module, (nn.Linear, nn.Embedding))
+                  for p in module.parameters()}
         starts, unit_states = self.starts(), SCALES[self.architecture.scale].states
         for name, p in self.named_parameters():
             if name in starts:

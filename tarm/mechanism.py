@@ -1,4 +1,5 @@
-"""From growth to learning: what the linear recurrence says of a model, beside what is measured in it, fresh or in training."""
+"""From growth to learning: what the linear recurrence says of a model, beside what is measured in it, fresh
+or in training."""
 
 from dataclasses import replace
 
@@ -23,19 +24,21 @@ def first_batch(run):
 
 
 def measured(model, tokens, targets, eps):
-    """growth of y in the last cycle (nan where there is only one, or no y), and what `tarm.truncation` says; eps: AdamW's."""
+    """growth of y in the last cycle (nan where there is only one, or no y), and what `tarm.truncation`
+    says; eps: AdamW's."""
     y = [row["size"] for row in instruments.sizes(model, tokens, halting=False) if row["stream"] == "y"]
     return {"growth": y[-1] / y[-2] if len(y) > 1 else float("nan")} | truncation(model, tokens, targets, eps)
 
 
 def expected(run):
-    """What the linear recurrence says: expected_growth of y in the last cycle (nan where there is only one), and expected_share of
-    the gradient in the window (nan where the window ends within a cycle, or more than the last y is read); both nan for another start,
-    injection or sum, and for rungs 1 to 5, whose recurrence is another."""
+    """What the linear recurrence says: expected_growth of y in the last cycle (nan where there is only one),
+    and expected_share of the gradient in the window (nan where the window ends within a cycle, or more than the last y
+    is read); both nan for another start, injection or sum, and for rungs 1 to 5, whose recurrence is another."""
     scale = SCALES[run.scale]
     size, start = 1.0 if scale.input else INITIAL_STD * 2**0.5, 1.0 if scale.states else INITIAL_STD
     of = run.steps * run.outer
-    growth = theory.size_of_y(run.inner, of, size, start) / theory.size_of_y(run.inner, of - 1, size, start) if run.norm == "pre" else 1.0
+    growth = (theory.size_of_y(run.inner, of, size, start) / theory.size_of_y(run.inner, of - 1, size, start)
+              if run.norm == "pre" else 1.0)
     cycles = {"cycle": 1, "step": run.outer, "all": of}.get(run.window)
     if cycles is None and int(run.window) % (run.inner + 1) == 0:
         cycles = int(run.window) // (run.inner + 1)
@@ -46,14 +49,15 @@ def expected(run):
 
 
 def mechanism(changes=CROSS, seeds=(0,), task="copy"):
-    """Fresh models, one row per cell (see `tarm.cause`) and seed: rung, change, norm, scale, window, seed, passes, cycles, and what
-    `expected` and `measured` give on the first training batch."""
+    """Fresh models, one row per cell (see `tarm.cause`) and seed: rung, change, norm, scale, window, seed, passes,
+    cycles, and what `expected` and `measured` give on the first training batch."""
     rows = []
     for change in changes:
         for seed in seeds:
             run = Run(**UNTIL_LEARNED | TRM | {"task": task, "seed": seed} | change)
-            rows.append({"rung": run.rung, "change": name(run), "norm": run.norm, "scale": run.scale, "window": run.window, "seed": seed,
-                         "passes": run.budget, "cycles": run.steps * (run.outer if LADDER[run.rung].model.nested else 1)}
+            rows.append({"rung": run.rung, "change": name(run), "norm": run.norm, "scale": run.scale,
+                         "window": run.window, "seed": seed, "passes": run.budget,
+                         "cycles": run.steps * (run.outer if LADDER[run.rung].model.nested else 1)}
                         | expected(run) | measured(run.build(seed), *first_batch(run), run.eps))
     return pd.DataFrame(rows)
 
@@ -62,7 +66,8 @@ def watched(run, every, device="cpu", problems=100):
     """Train a run and look inside on the way: one row per look, before the first step and every so many.
 
     Columns: step, accuracy (greedy, unseen), and what `measured` gives on the first training batch, dropout off. A run
-    whose gradient is whole is measured with the window "cycle": what it would lose. It goes on to `training_steps`, whatever `stop_at` is.
+    whose gradient is whole is measured with the window "cycle": what it would lose. It goes on to `training_steps`,
+    whatever `stop_at` is.
     """
     progress, rows = Progress(run, device), []
     held_out = evaluation_problems(run, run.length, problems, training_stream(run.seed))

@@ -9,7 +9,8 @@ import torch
 
 
 def forget_peak(device="cpu"):
-    """From here on `peak` counts anew, where the system can do that (CUDA, Linux); what was freed before counts no more."""
+    """From here on `peak` counts anew, where the system can do that (CUDA, Linux); what was freed before
+    counts no more."""
     if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
@@ -21,7 +22,8 @@ def forget_peak(device="cpu"):
 
 
 def give_back():
-    """Hand the system what is free in malloc's heap: it keeps it, so that a process would look larger with every run."""
+    """Hand the system what is free in malloc's heap: it keeps it, so that a process would look larger
+    with every run."""
     gc.collect()
     if sys.platform == "win32":
         return  # has no such heap, nor a handle on this process's own symbols

@@ -36,15 +36,16 @@ def contents(files):
 
 
 def fingerprint(notebook, parameters, inputs):
-    """A hash of what a notebook's result depends on: its source, its parameters, other inputs (the `contents` of files)."""
+    """A hash of what a notebook's result depends on: its source, its parameters, other inputs
+    (the `contents` of files)."""
     cells = nbformat.read(notebook, as_version=4).cells
     whole = [[[cell.cell_type, cell.source] for cell in cells], parameters, inputs]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
 def run_notebook(notebook, parameters, folder, inputs=""):
-    """Run one notebook into `folder`, unless what is there came from the same source, parameters and inputs, the `contents` of
-    files; -> was it run?
+    """Run one notebook into `folder`, unless what is there came from the same source, parameters and inputs,
+    the `contents` of files; -> was it run?
 
     Raises ValueError for a parameter that the notebook does not have. A notebook that fails
     leaves its partial copy as NAME.failed.ipynb and raises RuntimeError with the cell's error.
@@ -54,7 +55,8 @@ def run_notebook(notebook, parameters, folder, inputs=""):
         raise ValueError(f"{notebook.name} has no parameter {', '.join(sorted(unknown))}: "
                          f"it has {', '.join(known) or 'none'}")
     def drawn():
-        return sorted(path.name for path in Path(parameters.get("figures") or folder).glob("*") if path.suffix in (".svg", ".png"))
+        return sorted(path.name for path in Path(parameters.get("figures") or folder).glob("*")
+                      if path.suffix in (".svg", ".png"))
 
     output, part = folder / notebook.name, folder / f"{notebook.stem}.failed.ipynb"
     current = fingerprint(notebook, parameters, inputs)
@@ -81,9 +83,9 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
     """Run the notebooks, each with those of its parameters that are given; yields (path, was it run?), in order.
 
     profile, device, data (the store's folder) and figures (where they go) are passed to every
-    notebook that has them; `parameters` come on top. chosen: beginnings of names, default all. workers: how many run at a
-    time (default: one per core; they read what is there, and none waits for another's figures).
-    Raises ValueError for a name or parameter that no notebook has, before any of them runs.
+    notebook that has them; `parameters` come on top. chosen: beginnings of names, default all. workers: how many run at
+    a time (default: one per core; they read what is there, and none waits for another's figures). Raises ValueError for
+    a name or parameter that no notebook has, before any of them runs.
     """
     if workers is not None:
         at_least(1, "jobs", workers)
@@ -104,7 +106,8 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
                        *(path for folder in (root, COMMITTED) for path in folder.glob("records/*.json")),
                        *NOTEBOOKS.glob("*/records/*.json")])  # of the models that are committed with the notebooks
     with ProcessPoolExecutor(min(workers or cores(), len(every)), multiprocessing.get_context("spawn")) as pool:
-        running = [pool.submit(run_notebook, path, {name: value for name, value in given.items() if name in known[path]},
+        running = [pool.submit(run_notebook, path,
+                               {name: value for name, value in given.items() if name in known[path]},
                                root / "notebooks" / profile, inputs) for path in every]
         try:
             for path, future in zip(every, running):

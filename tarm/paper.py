@@ -1,6 +1,7 @@
 """The figures at published size, drawn from records: which rows each shows, with those cells that nobody has run yet.
 
-A cell that has not been run has rows too, with the value nan and no seed, so that every figure can leave its place empty.
+A cell that has not been run has rows too, with the value nan and no seed, so that every figure can leave
+its place empty.
 """
 
 import math
@@ -21,7 +22,8 @@ SPENT = ("compute", "refinement", "depth")  # studies whose accuracy is drawn ov
 
 
 def gather(store=None):
-    """The committed records and, where a store is given, its own, in place of committed ones of the same run; a list."""
+    """The committed records and, where a store is given, its own, in place of committed ones of the same
+    run; a list."""
     found = {record["run"]: record for one in (Store(COMMITTED), store) if one for record in one.records()}
     return list(found.values())
 
@@ -32,15 +34,16 @@ def at_published_size(records):
 
 
 def progress(records):
-    """How far each study at published size is: study, cells, run (how many of them), fewest and most (seeds of a cell that has
-    been run), arithmetic. A cell may belong to several studies."""
+    """How far each study at published size is: study, cells, run (how many of them), fewest and most (seeds of a cell
+    that has been run), arithmetic. A cell may belong to several studies."""
     there, rows = cells(records), []
     for study, (_, profiles) in STUDIES.items():
         if "paper" in profiles:
             every = {cell(job.run) for job in listed(study)}
             seeds = [len(there[one]) for one in every if one in there]
             ways = sorted({arithmetic(there[one]) for one in every if one in there})
-            rows.append([study, len(every), len(seeds), min(seeds, default=0), max(seeds, default=0), " and ".join(ways)])
+            rows.append([study, len(every), len(seeds), min(seeds, default=0),
+                         max(seeds, default=0), " and ".join(ways)])
     return pd.DataFrame(rows, columns=["study", "cells", "run", "fewest", "most", "arithmetic"])
 
 
@@ -50,9 +53,11 @@ def listed(study):
 
 
 def gap(job):
-    """Rows of the tidy table for a cell that has not been run: its evaluations at the training length, greedy and unseen."""
+    """Rows of the tidy table for a cell that has not been run: its evaluations at the training length,
+    greedy and unseen."""
     run, schedule = job
-    head = ("paper", "", "", run.rung, run.task, None, table.variant(run), run.width, run.budget, run.length, run.training_steps)
+    head = ("paper", "", "", run.rung, run.task, None, table.variant(run), run.width, run.budget,
+            run.length, run.training_steps)
     _, answer = TASKS[run.task].sizes(run.length)
     for step in range(schedule.every, run.training_steps + 1, schedule.every):
         score = Score(step, run.length, "unseen", "greedy", schedule.problems, [0] * answer, 0)
@@ -61,7 +66,8 @@ def gap(job):
 
 
 def tidy(study, records):
-    """The tidy table of a study's cells, whatever the arithmetic of their runs (see `tarm.cells`), those not run included."""
+    """The tidy table of a study's cells, whatever the arithmetic of their runs (see `tarm.cells`), those
+    not run included."""
     there, rows = cells(records), []
     for job in listed(study):
         seeds = there.get(cell(job.run))
@@ -70,8 +76,10 @@ def tidy(study, records):
 
 
 def phase_transition(records):
-    """(rows, points) of the study `compute` with 24 passes: Q1, Q2, Q3 and the last character over training, both widths."""
-    rows = gallery.select(tidy("compute", records), "paper", study="compute", budget=24, metric=list(paper_figures.PHASES))
+    """(rows, points) of the study `compute` with 24 passes: Q1, Q2, Q3 and the last character over
+    training, both widths."""
+    rows = gallery.select(tidy("compute", records), "paper", study="compute", budget=24,
+                          metric=list(paper_figures.PHASES))
     rows = rows[rows["length"] == rows["training_length"]]
     levels = TASKS["addition"].chance(rows["length"].iloc[0])
     n, bounds = len(levels), quarters(len(levels))
@@ -82,20 +90,23 @@ def phase_transition(records):
 
 
 def spent(study, records):
-    """Accuracy over what it cost, as `tarm.gain.trajectories` has it, for the cells of a study: with width, row (the passes
-    that share a row of panels), and seeds; a cell that has not been run is one row without accuracy."""
+    """Accuracy over what it cost, as `tarm.gain.trajectories` has it, for the cells of a study: with width, row (the
+    passes that share a row of panels), and seeds; a cell that has not been run is one row without accuracy."""
     there, parts = cells(records), []
     for job in listed(study):
         run, seeds = job.run, there.get(cell(job.run), {})
         found = gain.trajectories(seeds.values(), {record["run"] for record in seeds.values()})
         if found.empty:
-            found = pd.DataFrame([{"model": gain.label(run), "rung": run.rung, "passes": run.budget, "accuracy": math.nan}])
-        parts.append(found.assign(width=run.width, row=run.budget - run.budget % 3, seeds=len(seeds), arithmetic=arithmetic(seeds)))
+            found = pd.DataFrame([{"model": gain.label(run), "rung": run.rung,
+                                   "passes": run.budget, "accuracy": math.nan}])
+        parts.append(found.assign(width=run.width, row=run.budget - run.budget % 3, seeds=len(seeds),
+                                  arithmetic=arithmetic(seeds)))
     return pd.concat(parts, ignore_index=True)
 
 
 def first_characters(records):
-    """Rows of the comparison with the published first-character table (see `tarm.verdict.compare`), with their width."""
+    """Rows of the comparison with the published first-character table (see `tarm.verdict.compare`),
+    with their width."""
     rows = compare(records)
     rows = rows[rows["group"].str.startswith("first")]
     return rows.assign(width=rows["group"].str.split().str[1].astype(int))
@@ -110,13 +121,15 @@ def how_many(rows, by):
 
 def spent_note(points, study):
     return (f"study {study}: addition of 10 digits; {how_many(points, ['width', 'model', 'passes'])}\n"
-            f"careful protocol: greedy, unseen problems; mean over the seeds of a cell (their number in brackets), each seed a "
-            f"thin line; block passes and their FLOP as the ledgers count them")
+            f"careful protocol: greedy, unseen problems; mean over the seeds of a cell (their number in brackets), "
+            f"each seed a thin line; block passes and their FLOP as the ledgers count them")
 
 
 def first_note(rows):
-    return (f"study compute, 24 block passes, sums of L digits, trained on 10 (a guess gets half); {how_many(rows, ['width', 'rung'])}\n"
-            f"published protocol: sampled, problems seen in training, mean of the evaluations at steps 3600, 3800 and 4000")
+    return (f"study compute, 24 block passes, sums of L digits, trained on 10 (a guess gets half); "
+            f"{how_many(rows, ['width', 'rung'])}\n"
+            f"published protocol: sampled, problems seen in training, "
+            f"mean of the evaluations at steps 3600, 3800 and 4000")
 
 
 def figures(records):
@@ -129,9 +142,11 @@ def figures(records):
     ran = first[first["seeds"] > 0].groupby(["width", "rung"]).ngroups
     drawn["first_character"] = first, paper_figures.first_character(first, first_note(first)), ran
     narrow = first[(first["width"] == 192) & (first["column"] != "L = 10")]
-    drawn["scatter"] = narrow, paper_figures.scatter(narrow, first_note(narrow)), narrow[narrow["seeds"] > 0]["rung"].nunique()
+    drawn["scatter"] = (narrow, paper_figures.scatter(narrow, first_note(narrow)),
+                        narrow[narrow["seeds"] > 0]["rung"].nunique())
     rows, points = phase_transition(records)
-    drawn["phase_transition"] = (rows, paper_figures.phase_transition(points, gallery.note(rows[rows["metric"] == "last"])),
+    drawn["phase_transition"] = (rows,
+                                 paper_figures.phase_transition(points, gallery.note(rows[rows["metric"] == "last"])),
                                  rows.dropna(subset="value").groupby(["width", "rung"]).ngroups)
     for study in SPENT:
         points = spent(study, records)
@@ -141,7 +156,8 @@ def figures(records):
 
 
 def draw(records, folder, empty=True):
-    """Draw all figures at published size into a folder, those without any run only if `empty`; yields (stem, cells run)."""
+    """Draw all figures at published size into a folder, those without any run only if `empty`;
+    yields (stem, cells run)."""
     for stem, (rows, figure, ran) in figures(records).items():
         if ran or empty:
             gallery.save(figure, rows, stem, folder)

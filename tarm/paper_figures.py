@@ -29,17 +29,19 @@ def first_character(rows, note=""):
         for row in here.itertuples():
             x, y = columns.index(row.column), -rungs.index(row.rung)
             colour = shades(row.mean / 120) if row.seeds else "white"
-            ax.add_patch(matplotlib.patches.Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, facecolor=colour, edgecolor="#cccccc"))
+            ax.add_patch(matplotlib.patches.Rectangle((x - 0.47, y - 0.46), 0.94, 0.92,
+                                                      facecolor=colour, edgecolor="#cccccc"))
             ax.text(x, y + 0.2, f"{row.published:g}", ha="center", va="center", fontsize=8.5, color=on(colour))
             ours = counted(f"{row.mean:.1f}", row.seeds) if row.seeds else NOT_RUN
-            ax.text(x, y - 0.2, ours, ha="center", va="center", fontsize=8.5, fontweight="bold" if row.seeds else "normal",
-                    color=on(colour) if row.seeds else NOT_RUN_COLOUR)
+            ax.text(x, y - 0.2, ours, ha="center", va="center", fontsize=8.5,
+                    fontweight="bold" if row.seeds else "normal", color=on(colour) if row.seeds else NOT_RUN_COLOUR)
         ax.set(title=f"width {width}", xlim=(-0.5, len(columns) - 0.5), ylim=(0.5 - len(rungs), 0.5))
         ax.set_xticks(range(len(columns)), columns)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
     axes[0].set_yticks([-i for i in range(len(rungs))], [LADDER[rung].short for rung in rungs])
-    figure.suptitle("first character right, %: published above, ours below (seeds in brackets)", fontsize=9.5, color="#444444")
+    figure.suptitle("first character right, %: published above, ours below (seeds in brackets)",
+                    fontsize=9.5, color="#444444")
     return figure
 
 
@@ -60,8 +62,8 @@ def scatter(rows, note=""):
         handles.append(Line2D([], [], label=counted(entry.short, seeds), fillstyle="full" if seeds else "none", **look))
     ax.plot([0, 100], [0, 100], **CHANCE)
     ax.axvline(50, **CHANCE), ax.axhline(50, **CHANCE)
-    ax.set(xlim=(0, 102), ylim=(0, 102), xlabel="first character right at L = 20, %", ylabel="at L = 30, %", aspect="equal",
-           xticks=range(0, 101, 20), yticks=range(0, 101, 20))
+    ax.set(xlim=(0, 102), ylim=(0, 102), xlabel="first character right at L = 20, %",
+           ylabel="at L = 30, %", aspect="equal", xticks=range(0, 101, 20), yticks=range(0, 101, 20))
     ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.03, 0.5), frameon=False, fontsize=9,
               title="hollow: published; filled: ours")
     return figure
@@ -84,7 +86,7 @@ def phase_transition(points, note=""):
             ax.plot([0, stop], [here["chance"].iloc[0]] * 2, zorder=0.9, **CHANCE)
             ax.set_xticks([0, stop // 2, stop])
             stop_axis(ax, 0, stop, 1.75 * stop)
-        axes[i * len(widths)].set_ylabel("right, %")
+        axes[i * len(widths)].set_ylabel("characters right, %")
     for ax in axes[-len(widths):]:
         ax.set_xlabel("training steps")
         stop_axis(ax, 0, stop, 1.75 * stop)
@@ -102,7 +104,8 @@ def draw_cell(row, runs, look):
 
 @styled
 def spent(points, note=""):
-    """Accuracy over what it cost: a row of panels per width and passes, a column per axis of `tarm.gain`, a line per cell.
+    """Accuracy over what it cost: a row of panels per width and passes, a column per axis of `tarm.gain`,
+    a line per cell.
 
     One row per cell, seed and evaluation: width, row, model, rung, passes, seed, step, accuracy, seeds, and AXES.
     """
@@ -118,8 +121,10 @@ def spent(points, note=""):
             name = counted(model if own == passes else f"{model}, {own} passes", seeds)
             handles.append(Line2D([], [], label=name, **look if seeds else {"linestyle": ""}))
         percent(row[0].yaxis, ylim=(-0.03, 1.06), yticks=(0, 0.5, 1))
-        row[0].set_ylabel(f"width {width}, {passes} passes\nright, %")
-        row[-1].legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=7, handlelength=3.2)
+        row[0].set_title(f"{passes} passes, width {width}", loc="left")
+        row[0].set_ylabel("characters\nright, %")
+        row[-1].legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False,
+                       fontsize=7, handlelength=3.2)
     for ax, (axis, (unit, text)) in zip(axes[-len(AXES):], UNITS.items()):
         stop = points[axis].max() / unit if axis in points else 1
         last = max(tick for tick in matplotlib.ticker.MaxNLocator(2).tick_values(0, stop) if tick <= stop)

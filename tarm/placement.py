@@ -45,7 +45,8 @@ def traced_call(run):
     readout = []
     with hooked([model.final_norm], lambda norm, inputs: readout.append(inputs[0]), before=True):
         passes, output = trace(model, tokens)
-    trained = [gradient is not None and bool(gradient.any()) for gradient in received(model.loss(output, targets), passes)]
+    trained = [gradient is not None and bool(gradient.any())
+               for gradient in received(model.loss(output, targets), passes)]
     leaves = {parameter: LEAVES[name] for name, parameter in model.named_parameters() if name in LEAVES}
     return passes, trained, readout[0], leaves
 

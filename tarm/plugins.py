@@ -29,14 +29,17 @@ def register_task(task, like="copy", **fields):
     """Add a task beside the built-in ones; each profile runs it as it runs the task `like`, but for these fields of
     `tarm.runs.Run`, such as context=256.
 
-    Raises ValueError for a key that is taken, a `like` that does not exist, for problems of other shapes, types or characters
-    than those of the built-in tasks, for problems that do not fit the context, and for a prompt that does not tell problems apart.
+    Raises ValueError for a key that is taken, a `like` that does not exist, for problems of other shapes, types or
+    characters than those of the built-in tasks, for problems that do not fit the context, and for a prompt that
+    does not tell problems apart.
     """
     if fixed := sorted({"task", "rung", "seed", "length"} & set(fields)):
-        raise ValueError(f"{', '.join(fixed)} cannot be given for a task: rungs and seeds vary, and the lengths are those of like={like!r}")
+        raise ValueError(f"{', '.join(fixed)} cannot be given for a task: rungs and seeds vary, "
+                         f"and the lengths are those of like={like!r}")
     if like not in TASKS:
         raise ValueError(f"like={like!r} is not a task: choose one of {', '.join(TASKS)}")
-    settings = {profile: Setting(known.fields | fields, known.schedule) for profile in PROFILES for known in [setting(profile, like)]}
+    settings = {profile: Setting(known.fields | fields, known.schedule) for profile in PROFILES
+                for known in [setting(profile, like)]}
     check_problems(task, settings["smoke"].fields["length"])
     for schedule in dict.fromkeys(each.schedule for each in settings.values()):
         for length in schedule.lengths + schedule.final_lengths:
@@ -57,8 +60,8 @@ def register_task(task, like="copy", **fields):
 def register_study(name, jobs, profiles=("cpu",)):
     """Add a study: a list of runs that `python -m tarm sweep --study NAME` trains and `tarm.studies.jobs` names.
 
-    jobs(profile, seed) -> [tarm.studies.Job(Run, Schedule), ...], the same whenever it is called. Raises ValueError for a name that is
-    taken, a profile that does not exist, and for anything else than jobs.
+    jobs(profile, seed) -> [tarm.studies.Job(Run, Schedule), ...], the same whenever it is called. Raises ValueError for
+    a name that is taken, a profile that does not exist, and for anything else than jobs.
     """
     if name in STUDIES:
         raise ValueError(f"the study {name!r} exists already: give yours another name")
@@ -69,9 +72,10 @@ def register_study(name, jobs, profiles=("cpu",)):
         choose("profile", profile, PROFILES)
         for seed in 0, 1:
             made = jobs(profile, seed)
-            if not made or made != jobs(profile, seed) or not all(isinstance(job, Job) and job.run.seed == seed for job in made):
-                raise ValueError(f"jobs of the study {name!r} gives no list of jobs at profile {profile!r}, another one each time, or "
-                                 f"jobs of another seed than it is given: it must return "
+            if not made or made != jobs(profile, seed) or not all(
+                    isinstance(job, Job) and job.run.seed == seed for job in made):
+                raise ValueError(f"jobs of the study {name!r} gives no list of jobs at profile {profile!r}, "
+                                 "another one each time, or jobs of another seed than it is given: it must return "
                                  f"[tarm.studies.Job(Run(..., seed=seed), Schedule(...)), ...]")
     STUDIES[name] = Study(jobs, tuple(profiles))
     members.cache_clear()
@@ -81,17 +85,19 @@ def check_problems(task, length, n=8):
     """Draw a few problems of a task and look at them."""
     problems = check_ids(task, length, n)
     if any(not torch.equal(one, other) for one, other in zip(problems, task.problems(n, length, stream(0, "room")))):
-        raise ValueError(f"{task.key!r} writes other problems when it is given the same digits again: let write depend on them alone")
+        raise ValueError(f"{task.key!r} writes other problems when it is given the same digits again: "
+                         "let write depend on them alone")
     if len(task.chance(length)) != problems.answer.shape[1]:
-        raise ValueError(f"{task.key!r} has a distribution of {len(task.chance(length))} characters at length {length}, and "
-                         f"answers of {problems.answer.shape[1]}")
+        raise ValueError(f"{task.key!r} has a distribution of {len(task.chance(length))} "
+                         f"characters at length {length}, and answers of {problems.answer.shape[1]}")
     while length > 1 and task.count(length) >= RESERVE_BELOW:  # where nothing is reserved
         length -= 1
     trained, unseen = (set(map(tuple, task.problems(1000, length, stream(0, "prompts"), reserved).prompt.tolist()))
                        for reserved in (False, True))
     if task.count(length) < RESERVE_BELOW and trained & unseen:
-        raise ValueError(f"{task.key!r} writes the same prompt for several problems of {length} digits, so that problems kept from "
-                         f"training would be met there all the same: let each string of digits have its own prompt")
+        raise ValueError(f"{task.key!r} writes the same prompt for several problems of {length} digits, "
+                         "so that problems kept from training would be met there all the same: "
+                         "let each string of digits have its own prompt")
 
 
 def check_ids(task, length, n=8):
@@ -102,28 +108,32 @@ def check_ids(task, length, n=8):
             raise ValueError(f"{name} of {n} problems of {task.key!r} is {tuple(ids.shape)}, {ids.dtype}: it must be "
                              f"({n}, its length), torch.int64")
         if not ids.numel() or not 0 <= ids.min() <= ids.max() < len(VOCABULARY):
-            raise ValueError(f"{name} of {task.key!r} at {length} digits must be ids of one or more of the characters {VOCABULARY!r}, "
-                             f"0 to {len(VOCABULARY) - 1}: write them with tarm.tasks.symbol or encode")
+            raise ValueError(f"{name} of {task.key!r} at {length} digits must be ids of one or "
+                             f"more of the characters {VOCABULARY!r}, 0 to {len(VOCABULARY) - 1}: "
+                             "write them with tarm.tasks.symbol or encode")
     return problems
 
 
 def register_rung(rung):
-    """Add a rung after the seven published ones. (A field that a step of its own passes over, such as sum, still makes another run of
-    the same model: leave it as published.)
+    """Add a rung after the seven published ones. (A field that a step of its own passes over, such as sum, still makes
+    another run of the same model: leave it as published.)
 
-    Raises ValueError for a key that is taken, and a colour that matplotlib does not know; where a step takes another number
-    of block passes than 1, 2, 3 or 6: the budgets of profiles and chapters, 6, 12, 18 and 24, could not be spent; where a
-    call of the model does not execute as many as its `passes_per_step` says: budgets would mean something else than for
-    other rungs; where a text read in parts, with what was remembered of it, is not what it is when read at once:
-    decoding would write something else than was trained; and where it depends on the other texts of its batch.
+    Raises ValueError for a key that is taken, and a colour that matplotlib does not know; where a step takes
+    another number of block passes than 1, 2, 3 or 6: the budgets of profiles and chapters, 6, 12, 18 and 24,
+    could not be spent; where a call of the model does not execute as many as its `passes_per_step` says: budgets would
+    mean something else than for other rungs; where a text read in parts, with what was remembered of it, is not what it
+    is when read at once: decoding would write something else than was trained; and where it depends on the other texts
+    of its batch.
     """
     from matplotlib.colors import is_color_like  # takes a while, and only whoever adds a rung needs it
 
     if not is_color_like(rung.colour):
-        raise ValueError(f"colour={rung.colour!r} of the rung {rung.key!r} is not known: write it as matplotlib does, such as '#5aa02c'")
+        raise ValueError(f"colour={rung.colour!r} of the rung {rung.key!r} is not known: "
+                         "write it as matplotlib does, such as '#5aa02c'")
     if not hasattr(rung.model, "core"):
-        raise ValueError(f"the model of the rung {rung.key!r} has no core(x, f, steps, halting, generator, past), which says what a rung "
-                         f"does (see tarm.language_model.LanguageModel): write one, or inherit from a rung that has")
+        raise ValueError(f"the model of the rung {rung.key!r} has no "
+                         "core(x, f, steps, halting, generator, past), which says what a rung does "
+                         "(see tarm.language_model.LanguageModel): write one, or inherit from a rung that has")
     add(LADDER, rung, "rung")
     try:
         check_rung(rung.key)
@@ -158,11 +168,11 @@ def check_rung(key):
     """A few steps of a tiny model of the rung."""
     per_step = passes_per_step(key, 2, 2)
     if per_step not in (1, 2, 3, 6):
-        raise ValueError(f"a step of {key!r} takes {per_step} block passes, which do not spend the budgets of profiles and chapters "
-                         f"(6, 12, 18 and 24) exactly: let it take 1, 2, 3 or 6")
+        raise ValueError(f"a step of {key!r} takes {per_step} block passes, which do not spend "
+                         "the budgets of profiles and chapters (6, 12, 18 and 24) exactly: let it take 1, 2, 3 or 6")
     if left := unfilled(key, 2 * per_step):
-        raise ValueError(f"{key!r} leaves {', '.join(left)} as torch.empty made it: give it values, or name it in `initial_states`: only "
-                         f"these, linear layers and embeddings are drawn for it")
+        raise ValueError(f"{key!r} leaves {', '.join(left)} as torch.empty made it: give it values, "
+                         "or name it in `initial_states`: only these, linear layers and embeddings are drawn for it")
     model = drawn(key, 2 * per_step)
     tokens = torch.arange(6).unsqueeze(0)
     with PassCounter(model) as passes:
@@ -171,24 +181,27 @@ def check_rung(key):
         raise ValueError(f"two steps of {key!r} execute {passes.calls} block passes, not {model.architecture.budget}: "
                          f"let its passes_per_step say how many one step takes")
     past = Past(rows=1, room=6)
-    parts = [model(part, halting=False, past=past.at(start)).logits for start, part in ((0, tokens[:, :3]), (3, tokens[:, 3:]))]
+    parts = [model(part, halting=False, past=past.at(start)).logits
+             for start, part in ((0, tokens[:, :3]), (3, tokens[:, 3:]))]
     if not torch.cat(parts, dim=1).allclose(whole):
-        raise ValueError(f"{key!r} gives other logits for a text read in two parts than for the same text read at once: let "
-                         f"positions meet inside f only, which never looks ahead and remembers what it has read")
+        raise ValueError(f"{key!r} gives other logits for a text read in two parts than for the same text "
+                         "read at once: let positions meet inside f only, which never looks ahead "
+                         "and remembers what it has read")
     two = torch.cat([tokens, tokens.roll(1, 1)])
-    together, alone = model(two, halting=False).logits, torch.cat([model(row, halting=False).logits for row in two.split(1)])
+    together, alone = (model(two, halting=False).logits,
+                       torch.cat([model(row, halting=False).logits for row in two.split(1)]))
     if not together.allclose(alone):
-        raise ValueError(f"{key!r} gives other logits for a text beside another one than for the same text alone: let rows of a batch "
-                         f"not meet")
+        raise ValueError(f"{key!r} gives other logits for a text beside another one than for the same text "
+                         "alone: let rows of a batch not meet")
     model = drawn(key, 6 * per_step if model.tied else model.architecture.budget)
     for start in range(4):  # of several texts, since where each halts differs
         text, past = tokens.roll(start, 1), Past(rows=1, room=6)
         for t in range(6):
             alone = model(text[:, t:t + 1], past=past.at(t)).logits[:, -1]
             if not alone.allclose(model(text[:, :t + 1]).logits[:, -1]):
-                raise ValueError(f"{key!r} gives other logits for a text read one character at a time than for the same text read at once, "
-                                 f"where its loop may end early: let `past` catch up on the steps that earlier characters did not "
-                                 f"take, as Universal does")
+                raise ValueError(f"{key!r} gives other logits for a text read one character at a time "
+                                 "than for the same text read at once, where its loop may end early: let `past` "
+                                 "catch up on the steps that earlier characters did not take, as Universal does")
 
 
 def add(registry, entry, kind):
@@ -221,7 +234,8 @@ def load_plugins():
         registries, modules = (LADDER, TASKS, STUDIES, *PROFILES.values()), set(sys.modules)
         sys.modules[module] = importlib.util.module_from_spec(spec)
         if importable(path):
-            sys.modules.setdefault(path.stem, sys.modules[module])  # `import` of it gets this one, and registers nothing again
+            # `import` of it gets this one, and registers nothing again
+            sys.modules.setdefault(path.stem, sys.modules[module])
         before = [dict(registry) for registry in registries]
         try:
             spec.loader.exec_module(sys.modules[module])

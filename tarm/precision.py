@@ -1,10 +1,10 @@
 """Matrix products of bfloat16 numbers (bf16), at about float32's pace where a CPU has no instructions for them.
 
-A bf16 number has eight significant bits, so the product of two is exact in float32. A bf16 product of matrices adds these up
-in float32 and rounds each sum to bf16; so does one that is given the same numbers in float32. What may differ is the order of
-the additions, as between any two machines, and in the scores of attention, whose sums are scaled as well, whether they are
-rounded before that or once. It takes memory: a float32 copy of every weight in each pass, so that a step on few problems needs
-more than in float32.
+A bf16 number has eight significant bits, so the product of two is exact in float32. A bf16 product of matrices adds
+these up in float32 and rounds each sum to bf16; so does one that is given the same numbers in float32. What may differ
+is the order of the additions, as between any two machines, and in the scores of attention, whose sums are scaled as
+well, whether they are rounded before that or once. It takes memory: a float32 copy of every weight in each pass,
+so that a step on few problems needs more than in float32.
 """
 
 import torch
@@ -12,15 +12,15 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 # What a block multiplies with, and what a hook or a rung of one's own is likely to; `torch.autocast` casts for more.
-PRODUCTS = {F.linear, torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__, torch.baddbmm, torch.bmm, torch.Tensor.bmm,
-            torch.mm, torch.Tensor.mm, torch.addmm, torch.einsum}
+PRODUCTS = {F.linear, torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__, torch.baddbmm,
+            torch.bmm, torch.Tensor.bmm, torch.mm, torch.Tensor.mm, torch.addmm, torch.einsum}
 # Of an x86 CPU that has no vectors of 512 bits, and of one that PyTorch knows nothing of, as it names them
 NARROW = torch.backends.cpu.get_cpu_capability() in ("AVX2", "NO AVX", "DEFAULT")
 
 
 class RoundedProducts(TorchFunctionMode):
-    """Within it PRODUCTS of float32 and bf16 tensors round what they are given, and what they return, to bf16, and multiply
-    in float32. A gradient passes the same roundings. Other products, and other numbers, are left alone."""
+    """Within it PRODUCTS of float32 and bf16 tensors round what they are given, and what they return, to bf16, and
+    multiply in float32. A gradient passes the same roundings. Other products, and other numbers, are left alone."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}

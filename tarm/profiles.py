@@ -16,7 +16,8 @@ TINY = {"width": 16, "heads": 2, "budget": 12, "dropout": 0, "context": 32, "bat
         "training_steps": 4}
 SMALL = {"width": 64, "heads": 4, "dropout": 0, "context": 64, "batch": 32, "learning_rate": 1e-3}
 
-# Of each task that the main study has: smoke runs in seconds and shows nothing; cpu is small and separates the rungs; paper is as published
+# Of each task that the main study has: smoke runs in seconds and shows nothing; cpu is small and separates the rungs;
+# paper is as published
 PROFILES = {
     "smoke": {
         "copy": Setting(TINY | {"length": 4}, Schedule(2, (4,), (8,), problems=8)),

@@ -37,20 +37,23 @@ class Number(NamedTuple):
 
 FIRST_STEPS = (3600, 3800, 4000)
 GROUPS = {
-    "characters": Group("Characters right", "main", "the last evaluation, at step 5000; addition / copy / reverse of 10 digits"),
+    "characters": Group("Characters right", "main",
+                        "the last evaluation, at step 5000; addition / copy / reverse of 10 digits"),
     "answers": Group("Whole answers right", "main", "the last evaluation, at step 5000"),
     "quarters": Group("Characters right on addition, by quarter of the sum", "main",
-                      "the last evaluation, at step 5000; Q1 / Q2 / Q3 / Q4; the published numbers are read off a plot"),
+                      "the last evaluation, at step 5000; Q1 / Q2 / Q3 / Q4; the published "
+                      "numbers are read off a plot"),
     "first 192": Group("First character of a sum, width 192", "compute",
                        "mean of the evaluations at steps 3600, 3800 and 4000; L = 10 / 20 / 30"),
     "first 384": Group("First character of a sum, width 384", "compute",
                        "mean of the evaluations at steps 3600, 3800 and 4000; L = 10 / 20 / 30"),
     "structure": Group("H x L structure, characters right on sums of 10 digits", "structure",
-                       "the last evaluation, at step 2000; the higher and the lower of the runs trained on 5 and on 10 digits, "
-                       "since the source does not say which is which"),
+                       "the last evaluation, at step 2000; the higher and the lower of the runs "
+                       "trained on 5 and on 10 digits, since the source does not say which is which"),
 }
-CHARACTERS = {"dense": (79.9, 100.0, 100.0), "iterative": (54,), "iterative_step": (56,), "universal": (65.8, 100.0, 100.0),
-              "dual_ut": (83,), "dual_nested_ut": (14,), "ar_trm": (12.5, 11.0, 10.0)}  # addition, copy, reverse
+CHARACTERS = {"dense": (79.9, 100.0, 100.0), "iterative": (54,), "iterative_step": (56,),
+              "universal": (65.8, 100.0, 100.0), "dual_ut": (83,), "dual_nested_ut": (14,),
+              "ar_trm": (12.5, 11.0, 10.0)}  # addition, copy, reverse
 ANSWERS = {"dense": (("addition", 10, 2), ("copy", 10, 100), ("copy", 20, 0)), "dual_ut": (("addition", 10, 3),),
            "iterative": (("copy", 10, 100), ("copy", 20, 0)), "iterative_step": (("copy", 10, 100), ("copy", 20, 0))}
 QUARTERS = {"dense": (97, 64, 68, 96), "iterative": (99, 94, 29, 10), "iterative_step": (99, 64, 38, 37),
@@ -84,11 +87,13 @@ def numbers():
               for rung, values in ANSWERS.items() for task, length, value in values]
     found += [main("quarters", rung, "addition", f"Q{q}", value, 10, f"Q{q}")
               for rung, values in QUARTERS.items() for q, value in enumerate(values, 1)]
-    found += [Number(f"first {width}", rung, f"L = {length}", value, runs_of("compute", rung=rung, width=width, budget=24),
-                     FIRST_STEPS, length, "first")
-              for width, rungs in FIRST.items() for rung, values in rungs.items() for length, value in zip((10, 20, 30), values)]
+    found += [Number(f"first {width}", rung, f"L = {length}", value,
+                     runs_of("compute", rung=rung, width=width, budget=24), FIRST_STEPS, length, "first")
+              for width, rungs in FIRST.items() for rung, values in rungs.items()
+              for length, value in zip((10, 20, 30), values)]
     for rung, (outer, inner), which, value in STRUCTURE:
-        runs = tuple(run for length in (5, 10) for run in runs_of("structure", rung=rung, outer=outer, inner=inner, length=length))
-        found.append(Number("structure", rung, f"H = {outer}, L = {inner}, {which}", value, runs, (2000,), 10, "character",
-                            max if which == "higher" else min))
+        runs = tuple(run for length in (5, 10)
+                     for run in runs_of("structure", rung=rung, outer=outer, inner=inner, length=length))
+        found.append(Number("structure", rung, f"H = {outer}, L = {inner}, {which}", value,
+                            runs, (2000,), 10, "character", max if which == "higher" else min))
     return found

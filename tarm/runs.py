@@ -43,11 +43,11 @@ class Run(Architecture):
                 object.__setattr__(self, field, at_least(least, field, getattr(self, field)))
         choose("decay", self.decay, DECAYS)
         if self.window_warmup and not self.window.isdecimal():
-            raise ValueError(f"window_warmup={self.window_warmup} has no meaning for {self.rung} with window={self.window}: "
-                             f"it is for a window that is a number of block passes")
+            raise ValueError(f"window_warmup={self.window_warmup} has no meaning for {self.rung} "
+                             f"with window={self.window}: it is for a window that is a number of block passes")
         if self.vocabulary < len(VOCABULARY):
-            raise ValueError(f"vocabulary={self.vocabulary} has no room for the {len(VOCABULARY)} characters of the tasks: "
-                             f"it must be {len(VOCABULARY)} or more; leave it out")
+            raise ValueError(f"vocabulary={self.vocabulary} has no room for the {len(VOCABULARY)} "
+                             f"characters of the tasks: it must be {len(VOCABULARY)} or more; leave it out")
         for field in ("learning_rate", "eps", "weight_decay", "clip", "stop_at"):
             finite(field, getattr(self, field))
             if getattr(self, field) < 0:
@@ -102,8 +102,9 @@ class Schedule:
     every: training steps between evaluations; the last step is always one. lengths: operand
     lengths evaluated each time. final_lengths: those evaluated at the last step only.
     problems: how many per length, seen and unseen each. other_steps: of the recurrence; the last
-    evaluation at the training length is taken again with each of these in place of the trained number. Lists become tuples.
-    Raises ValueError for what is not a whole number from 1 on, and for a length that would be evaluated twice at once.
+    evaluation at the training length is taken again with each of these in place of the trained number. Lists become
+    tuples. Raises ValueError for what is not a whole number from 1 on, and for a length that would be evaluated
+    twice at once.
     """
 
     every: int
@@ -122,8 +123,8 @@ class Schedule:
             object.__setattr__(self, field, tuple(at_least(1, field, one) for one in value))
         every = self.lengths + self.final_lengths
         if twice := sorted({length for length in every if every.count(length) > 1}):
-            raise ValueError(f"lengths={self.lengths} and final_lengths={self.final_lengths} hold {', '.join(map(str, twice))} more "
-                             f"than once: name each length once")
+            raise ValueError(f"lengths={self.lengths} and final_lengths={self.final_lengths} hold "
+                             f"{', '.join(map(str, twice))} more than once: name each length once")
 
     def lengths_at(self, step, last):
         """The lengths to evaluate after this step; none where it is not time."""

@@ -61,8 +61,8 @@ class Site:
         return self.shown.setdefault(file, f"project/{file.relative_to(self.project).as_posix()}{suffix}")
 
     def text(self, source, page, text):
-        """Markdown -> HTML for a page; links to files, as seen from the file `source`, lead to their pages, and links to a
-        heading, written as GitHub wants them, to its place."""
+        """Markdown -> HTML for a page; links to files, as seen from the file `source`, lead to their pages, and links
+        to a heading, written as GitHub wants them, to its place."""
         html = markdown(text)
         places = {re.sub(r"[^\w-]", "", name).lower(): name for name in re.findall(r'<h\d id="([^"]*)"', html)}
 
@@ -100,7 +100,8 @@ class Site:
             (self.folder / name).write_bytes(data)
 
     def write_file(self, file, page):
-        """A file of the project: a folder as a list of its files, Markdown as text, pictures as they are, others as code."""
+        """A file of the project: a folder as a list of its files, Markdown as text, pictures as they are,
+        others as code."""
         name = file.relative_to(self.project).as_posix()
         if file.is_dir():
             inside = [child for child in sorted(file.iterdir()) if child.is_file() and not child.name.startswith(".")]

@@ -149,8 +149,9 @@ def bars(rows, alt, top):
 def shares(panels, alt):
     """A frame of panels, each with one bar for every cycle of a loop.
 
-    panels: rows of (title, shares of the cycles, how many of the last ones get a gradient, colour, logarithmic?). Filled: gets one;
-    white: gets none. A logarithmic scale goes from LEAST to 1, what is smaller stands as a stump; a linear one from 0 to 0.25, 0.5 or 1.
+    panels: rows of (title, shares of the cycles, how many of the last ones get a gradient, colour, logarithmic?).
+    Filled: gets one; white: gets none. A logarithmic scale goes from LEAST to 1, what is smaller stands as a stump;
+    a linear one from 0 to 0.25, 0.5 or 1.
     """
     parts, left, width, height = [], 58, 480, 70
     for r, (title, found, window, colour, log) in enumerate(panels):

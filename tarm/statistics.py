@@ -26,8 +26,8 @@ def interval(values):
 
 
 def t_test(values):
-    """Two-sided p value of Student's t test that the mean of independent values is 0; nan with fewer than five values or where
-    they are all the same, which it cannot judge, but 1 where all are 0."""
+    """Two-sided p value of Student's t test that the mean of independent values is 0; nan with fewer than five values
+    or where they are all the same, which it cannot judge, but 1 where all are 0."""
     if len(values) < SEEDS_FOR_INTERVAL:
         return math.nan
     if len(set(values)) == 1:
@@ -57,9 +57,9 @@ def share_interval(successes, n):
 def exact_test(strata):
     """Do two groups succeed equally often? The exact conditional test of 2 x 2 tables, stratified.
 
-    strata: (successes, n, other successes, other n) of each; one without any says nothing. Given all margins, the number of
-    successes in the first group is a sum of hypergeometric ones; the two-sided p value, returned,
-    adds what is no more likely than what was seen. With one stratum it is Fisher's exact test.
+    strata: (successes, n, other successes, other n) of each; one without any says nothing. Given all margins,
+    the number of successes in the first group is a sum of hypergeometric ones; the two-sided p value, returned, adds
+    what is no more likely than what was seen. With one stratum it is Fisher's exact test.
     """
     chances, seen = np.ones(1), 0
     for k, n, other_k, other_n in (stratum for stratum in strata if stratum[1] + stratum[3]):
@@ -69,8 +69,8 @@ def exact_test(strata):
 
 
 def holm(p_values):
-    """p values of several tests, corrected for their number (Holm 1979), in the order given; nan, of a test that could not be
-    made, stays nan and does not count."""
+    """p values of several tests, corrected for their number (Holm 1979), in the order given; nan, of a test that could
+    not be made, stays nan and does not count."""
     made = [i for i in np.argsort(p_values) if not math.isnan(p_values[i])]
     corrected = np.maximum.accumulate([p_values[i] * (len(made) - rank) for rank, i in enumerate(made)])
     return [min(1.0, float(corrected[made.index(i)])) if i in made else math.nan for i in range(len(p_values))]

@@ -30,8 +30,8 @@ COMMITTED = PROJECT / "figures" / "data"
 def needs_clone(what):
     """Raise ValueError where the package is installed without the project around it."""
     if not (PROJECT / "pyproject.toml").exists():
-        raise ValueError(f"{what} needs the project's own files, and {PROJECT} has none: take a clone of the project, and install "
-                         f"it with pip install -e")
+        raise ValueError(f"{what} needs the project's own files, and {PROJECT} has none: "
+                         "take a clone of the project, and install it with pip install -e")
 
 
 @contextlib.contextmanager
@@ -53,7 +53,8 @@ def environment(device, compiled=False):
     return {"python": platform.python_version(), "torch": torch.__version__, "system": platform.system(),
             "machine": platform.machine(), "vectors": torch.backends.cpu.get_cpu_capability(), "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
-            "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind} | ({"compiled": True} if compiled else {})
+            "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind} | (
+                {"compiled": True} if compiled else {})
 
 
 class NotKnown(ValueError):
@@ -118,8 +119,8 @@ class Store:
     def save(self, run, schedule, result, device, command, compiled=False):
         """Write a finished run's weights and then its record, and drop what was saved on the way.
 
-        Where there is a record of the run already, only what it lacks is added, weights and evaluations with other numbers of
-        steps. Raises ValueError where that one has other losses.
+        Where there is a record of the run already, only what it lacks is added, weights and evaluations with other
+        numbers of steps. Raises ValueError where that one has other losses.
         """
         losses = [*map(short, result.losses)]
         earlier = self.load(run.hash) if self.record_path(run.hash).exists() else None
@@ -145,8 +146,8 @@ class Store:
 
     def other_losses(self, run_hash):
         """What is wrong with training a run again whose record has other losses, and the way out."""
-        return (f"{self.record_path(run_hash)} has other losses than the run has here, as another machine's have: it is left as it is; "
-                f"train into another --store")
+        return (f"{self.record_path(run_hash)} has other losses than the run has here, "
+                "as another machine's have: it is left as it is; train into another --store")
 
     def write(self, record):
         """Write a record, a key a line."""
@@ -157,7 +158,8 @@ class Store:
     def load(self, run_hash):
         """The record of one run, a dict. Raises ValueError where the file is not a whole record
         of this schema whose configuration has the hash it is named by."""
-        path, way_out = self.record_path(run_hash), f"`python -m tarm rm {run_hash} --store {shlex.quote(str(self.root))}` removes it"
+        path, way_out = (self.record_path(run_hash),
+                         f"`python -m tarm rm {run_hash} --store {shlex.quote(str(self.root))}` removes it")
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["schema"] > SCHEMA:
@@ -216,8 +218,8 @@ class Store:
             path.unlink(missing_ok=True)
 
     def clear_finished(self, run_hash):
-        """Remove the half-written files, the unfinished file and the lock of a finished run; nothing while another process holds the
-        lock, since it may be completing the run."""
+        """Remove the half-written files, the unfinished file and the lock of a finished run; nothing while another
+        process holds the lock, since it may be completing the run."""
         unfinished = self.unfinished_path(run_hash)
         lock = unfinished.with_suffix(".lock")
         left = [*self.parts(run_hash), *(path for path in (unfinished, lock) if path.exists())]
@@ -251,17 +253,20 @@ class Store:
             model.load_state_dict(load_file(path))
         except (SafetensorError, OSError, RuntimeError) as error:
             if path.exists():
-                way_out = f"remove the run with `python -m tarm rm {record['run']} --store {shlex.quote(str(self.root))}` and train it again"
+                way_out = (f"remove the run with `python -m tarm rm {record['run']} "
+                           f"--store {shlex.quote(str(self.root))}` and train it again")
             elif self.root.resolve() == COMMITTED.resolve():
                 way_out = "most committed records come without; train the run in a store of your own"
             else:
-                way_out = "train the run in another --store and `python -m tarm merge` that one, which adds weights of the same training"
-            raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): {way_out}") from error
+                way_out = ("train the run in another --store and `python -m tarm merge` that one, "
+                           "which adds weights of the same training")
+            raise ValueError(f"{path} are not the weights of this run ({str(error).splitlines()[0]}): "
+                             f"{way_out}") from error
         return model.eval()
 
     def take(self, other, record, weights=True):
-        """Copy a record from another store, with its weights where they are there and wanted. Weights that are here stay with a
-        record of the same training, and go with one of another."""
+        """Copy a record from another store, with its weights where they are there and wanted. Weights that are here
+        stay with a record of the same training, and go with one of another."""
         run_hash = record["run"]
         source, path = other.weights_path(run_hash), self.weights_path(run_hash)
         if weights and source.exists():
@@ -279,9 +284,9 @@ class Store:
             return False
 
     def complete(self, other, theirs, weights=True):
-        """Take what a run that is here lacks and the other store's record of the same training has, evaluations with other
-        numbers of steps and, where they are wanted, its weights; -> was there anything? None where the losses differ: that is
-        another training."""
+        """Take what a run that is here lacks and the other store's record of the same training has, evaluations with
+        other numbers of steps and, where they are wanted, its weights; -> was there anything? None where the losses
+        differ: that is another training."""
         ours = self.load(theirs["run"])
         if ours["losses"] != theirs["losses"]:
             return None

@@ -57,7 +57,8 @@ def _start_worker(queue, threads):
     global _progress
     _progress = queue
     queue.cancel_join_thread()  # where nobody reads the queue any more, a worker ends all the same
-    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else each worker starts a pool of processes of its own
+    # else each worker starts a pool of processes of its own
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -87,7 +88,8 @@ def evaluate_others(store, job, device):
     model, last = store.model(record).to(device), len(record["losses"])
     problems = evaluation_problems(run, run.length, record["schedule"]["problems"], training_stream(run.seed))
     missing = [steps for steps in job.schedule.other_steps if steps not in store.other_steps(record)]
-    store.add_other_steps(record, flat({steps: evaluate(model, problems, run.length, last, run.seed, steps) for steps in missing}))
+    store.add_other_steps(record, flat({steps: evaluate(model, problems, run.length, last, run.seed, steps)
+                                        for steps in missing}))
 
 
 def _run_job(job, store, device, command, deadline, save_every, recompute, compiled, wait):
@@ -126,11 +128,13 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, compi
         return Outcome(FINISHED, f"{name}: diverged at step {result.diverged_at}")
     accuracy = latest_accuracy(result.scores, run.length)
     scored = f"not evaluated at length {run.length}" if accuracy is None else f"{accuracy:.1%} of characters"
-    return Outcome(FINISHED, f"{name}: {scored} after {len(result.losses)} steps, {result.ledger['training_seconds']:.0f} s")
+    return Outcome(FINISHED, f"{name}: {scored} after {len(result.losses)} steps, "
+                   f"{result.ledger['training_seconds']:.0f} s")
 
 
 def _reporter(run, store, earlier):
-    """The function that tells the parent process how far a run is, and ends one whose losses are not those of its earlier record."""
+    """The function that tells the parent process how far a run is, and ends one whose losses are not those
+    of its earlier record."""
     done = 0
 
     def report(step, loss, accuracy):
@@ -169,8 +173,8 @@ def cost(job):
 
 def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", minutes=None, save_every=SECONDS,
           recompute=False, compiled=False):
-    """Run the jobs that the store does not have yet; -> Sweep. A run that it has without some of the `other_steps` of its
-    schedule is evaluated with them where its weights are there, and trained again where not.
+    """Run the jobs that the store does not have yet; -> Sweep. A run that it has without some of the `other_steps`
+    of its schedule is evaluated with them where its weights are there, and trained again where not.
 
     workers: processes at a time (default: one per core on a CPU, one on a GPU). threads: of
     each (default 1: models this small gain little from more, and the numbers of a run then do
@@ -180,9 +184,9 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     seconds, so that an interrupted sweep started again goes on from there. Sweeps on one store share the
     work: a run that another one holds is taken up last, when that one has finished it or died.
 
-    A script calls it under `if __name__ == "__main__":`, since the processes that train import the script. Raises ValueError for
-    runs of tasks or rungs that they do not know, and RuntimeError where one of them is killed; a run that fails is named in the
-    Sweep.
+    A script calls it under `if __name__ == "__main__":`, since the processes that train import the script.
+    Raises ValueError for runs of tasks or rungs that they do not know, and RuntimeError where one of them is killed;
+    a run that fails is named in the Sweep.
     """
     for job in jobs:
         if store.has(*job):
@@ -206,14 +210,17 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
             try:
                 strange, started = pool.submit(_unknown, [job.run for job in missing]).result(), True
                 if strange:
-                    raise ValueError(f"{', '.join(strange)}: registered here, but a process that trains does not know it; put it "
-                                     f"into a file of its own that --plugin or {VARIABLE} names")
+                    raise ValueError(f"{', '.join(strange)}: registered here, but a process that "
+                                     "trains does not know it; put it into a file of its own "
+                                     f"that --plugin or {VARIABLE} names")
                 for wait in (False, True):
                     waiting, running, missing = missing[::-1], {}, []
                     while waiting or running:
-                        while waiting and len(running) < workers:  # no more, so that an interrupt leaves none to be begun
+                        # no more, so that an interrupt leaves none to be begun
+                        while waiting and len(running) < workers:
                             job = waiting.pop()
-                            task = pool.submit(_run_job, job, store, device, command, deadline, save_every, recompute, compiled, wait)
+                            task = pool.submit(_run_job, job, store, device, command, deadline,
+                                               save_every, recompute, compiled, wait)
                             running[task] = job
                         for future in futures.wait(running, return_when=futures.FIRST_COMPLETED).done:
                             job, outcome = running.pop(future), future.result()
@@ -227,8 +234,9 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
                 raise
     except BrokenProcessPool as error:
         if not started:
-            raise RuntimeError("the processes that train could not start, perhaps for want of memory; or a script that calls sweep does "
-                               "not do it under `if __name__ == \"__main__\":`, as it has to, since each of them imports it") from error
+            raise RuntimeError("the processes that train could not start, perhaps for want of memory; "
+                               "or a script that calls sweep does not do it under `if __name__ == \"__main__\":`, "
+                               "as it has to, since each of them imports it") from error
         raise RuntimeError("a training process was killed, perhaps for want of memory (then use fewer --jobs); "
                            "what it had saved is kept, and the same command goes on from there") from error
     finally:

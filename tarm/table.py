@@ -26,9 +26,11 @@ def variant(run):
 
 def rows(record, abridged=False):
     """The rows of one record, as tuples in the order of COLUMNS; a run that diverged has only those of the
-    final evaluation that it did not reach, at the training length and without values: what it scored before is in its record.
+    final evaluation that it did not reach, at the training length and without values: what it scored before is
+    in its record.
 
-    abridged: as committed, of evaluations before the last only the metrics EARLIER (the counts of all positions are in its record).
+    abridged: as committed, of evaluations before the last only the metrics EARLIER (the counts of all positions are
+    in its record).
     """
     run = run_from(record["configuration"])
     head = (*place(run), run.hash, run.rung, run.task, run.seed, variant(run), run.width, run.budget, run.length,

@@ -1,4 +1,5 @@
-"""Character-level copy, reverse and addition, as problems in tensors (arXiv 2603.08082); and pointer chasing, which is not the paper's."""
+"""Character-level copy, reverse and addition, as problems in tensors (arXiv 2603.08082); and pointer chasing,
+which is not the paper's."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -61,8 +62,8 @@ class Task:
     """A task over `operands` numbers of L uniform digits each, leading zeros allowed.
 
     write(digits (B, operands, L)) -> Problems, each string of digits its own prompt: which problems are unseen is told
-    by their digits.  distribution(L) -> (A, 10 or more), the probability of each character at each position of the answer,
-    the digits first; without it, it is counted.
+    by their digits. distribution(L) -> (A, 10 or more), the probability of each character at each position of the
+    answer, the digits first; without it, it is counted.
     """
 
     key: str
@@ -173,7 +174,8 @@ def _addition_distribution(length):
 
 
 def quarters(length):
-    """Where the answer's quarters begin and end, as the metrics Q1 to Q4 have them: n // 4, n // 2, 3n // 4; five bounds."""
+    """Where the answer's quarters begin and end, as the metrics Q1 to Q4 have them: n // 4, n // 2,
+    3n // 4; five bounds."""
     return [length * k // 4 for k in range(5)]
 
 
@@ -191,9 +193,9 @@ TASKS = {task.key: task for task in (
     Task("copy", 1, _write_copy, _uniform),
     Task("reverse", 1, _write_reverse, _uniform),
     Task("addition", 2, _write_addition, _addition_distribution),
-    # Each digit of x points at a position, modulo the length; beyond ten digits none points further than the tenth. The answer's
-    # first quarter follows four pointers from each of its positions, x[x[x[x[i]]]], the second three, the third two, and the last,
-    # x[i], is copied.
+    # Each digit of x points at a position, modulo the length; beyond ten digits none points further than the tenth.
+    # The answer's first quarter follows four pointers from each of its positions, x[x[x[x[i]]]], the second three,
+    # the third two, and the last, x[i], is copied.
     Task("pointers", 1, _write_pointers),
 )}
 

@@ -36,8 +36,9 @@ def growth(L, norm="pre", size=1.0):
 
 
 def size_of_y(L, cycles, x=2**0.5, start=1.0):
-    """The size (RMS) of y after so many cycles without a norm, when x, y_init and z_init (of the sizes x, start and start) have
-    nothing to do with each other, so that squares add up: y = ((M^K)_11 - 1) x + (M^K)_11 y_init + (M^K)_12 z_init."""
+    """The size (RMS) of y after so many cycles without a norm, when x, y_init and z_init (of the sizes x, start and
+    start) have nothing to do with each other, so that squares add up:
+    y = ((M^K)_11 - 1) x + (M^K)_11 y_init + (M^K)_12 z_init."""
     of_y, of_z = np.linalg.matrix_power(cycle(L)[0], cycles)[0]
     return float(np.sqrt(((of_y - 1) * x) ** 2 + (of_y**2 + of_z**2) * start**2))
 

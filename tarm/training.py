@@ -26,8 +26,8 @@ class Stopped(Exception):
 
 class Result(NamedTuple):
     """A trained model and what was measured on the way; diverged_at: the first training step
-    whose loss was not a finite number, or None. other_steps: {steps of the recurrence: Scores}, of the trained model run
-    for another number of them than it was trained with."""
+    whose loss was not a finite number, or None. other_steps: {steps of the recurrence: Scores}, of the trained model
+    run for another number of them than it was trained with."""
 
     model: torch.nn.Module
     losses: list
@@ -42,15 +42,16 @@ class Progress:
 
     recompute: keep of each block pass no more than its input, and run it again when its gradient
     is taken (activation checkpointing, Chen et al. 2016): the same numbers in less memory.
-    compiled: training's block passes go through torch.compile, which joins many small operations into few: for GPUs, where
-    starting them is what a step of a tiny model waits for. The sums are added up in another order, and
-    dropout draws other numbers.
+    compiled: training's block passes go through torch.compile, which joins many small operations into few: for GPUs,
+    where starting them is what a step of a tiny model waits for. The sums are added up in another order, and dropout
+    draws other numbers.
     """
 
     def __init__(self, run, device, recompute=False, compiled=False):
         self.run, self.device, self.compiled = run, device, compiled
         if compiled and run.dropout_stream == "bits":
-            raise ValueError(f"dropout_stream={run.dropout_stream} cannot be compiled: leave out --compile, or use dropout_stream=torch")
+            raise ValueError(f"dropout_stream={run.dropout_stream} cannot be compiled: leave out --compile, "
+                             "or use dropout_stream=torch")
         self.model = run.build(run.seed).to(device).train()
         for block in self.model.block if compiled else ():
             block.forward = compiled_in_training(block)
@@ -67,7 +68,8 @@ class Progress:
         forget_peak(device)
 
     def train_step(self):
-        """One step: draw a batch, forward, backward, update (or an update for each call that the rung makes); count it."""
+        """One step: draw a batch, forward, backward, update (or an update for each call that the rung
+        makes); count it."""
         run = self.run
         for group in self.optimiser.param_groups:
             group["lr"] = run.learning_rate_at(self.step + 1)
@@ -89,7 +91,8 @@ class Progress:
 
     def look_at_memory(self):
         """Note the peak so far, an interrupted call's included."""
-        self.measured["peak_memory"] = max(filter(None, (self.measured["peak_memory"], peak(self.device))), default=None)
+        self.measured["peak_memory"] = max(filter(None, (self.measured["peak_memory"], peak(self.device))),
+                                           default=None)
 
     def settle(self):
         """Turn losses still on the device into numbers; -> the first step with one that is not finite, or None."""
@@ -111,14 +114,16 @@ def compiled_in_training(block):
     return forward
 
 
-def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None, keeper=None, recompute=False, compiled=False):
+def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None, keeper=None,
+          recompute=False, compiled=False):
     """Train one run and evaluate it on its schedule (arXiv 2603.08082); -> Result.
 
     `report(step, loss, accuracy)` is called as training goes on; accuracy is the last greedy
     character accuracy on unseen problems at the training length, None before there is one. A
     run whose loss is no longer finite stops at most ten steps later. keeper (see `tarm.checkpoint`) saves the
     progress now and then, and gives back what an interrupted call had saved; where its time is
-    up, the progress is saved and Stopped raised. recompute, compiled: see Progress. Raises ValueError as `check_room` does.
+    up, the progress is saved and Stopped raised. recompute, compiled: see Progress. Raises ValueError
+    as `check_room` does.
     """
     check_room(run, schedule)
     now = Progress(run, device, recompute, compiled)
@@ -151,8 +156,9 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
     began = time.perf_counter()
     for length in schedule.final_lengths if now.step < run.training_steps and not diverged_at else ():  # it has learned
         now.scores += evaluate(now.model, problems[length], length, now.step, run.seed)
-    others = {} if diverged_at else {steps: evaluate(now.model, problems[run.length], run.length, now.step, run.seed, steps)
-                                     for steps in schedule.other_steps}
+    others = {} if diverged_at else {
+        steps: evaluate(now.model, problems[run.length], run.length, now.step, run.seed, steps)
+        for steps in schedule.other_steps}
     now.measured["evaluation_seconds"] += time.perf_counter() - began
     now.look_at_memory()
     for block in now.model.block:  # what was compiled, or is run again, was so for training
@@ -162,7 +168,8 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
 
 @contextlib.contextmanager
 def dropout_from(seed, device):
-    """The global random stream seeded for a run's dropout, and put back afterwards; in training nothing else draws from it."""
+    """The global random stream seeded for a run's dropout, and put back afterwards; in training nothing else
+    draws from it."""
     kind = torch.device(device).type
     on_mps = torch.mps.get_rng_state() if kind == "mps" else None  # which fork_rng does not know
     with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
@@ -180,17 +187,17 @@ def learned(run, accuracy):
 
 
 def check_room(run, schedule):
-    """Raise ValueError, before anything is trained, where an evaluated length does not fit the context, a run could not tell when
-    to end, or a model cannot run the other numbers of steps that are to be evaluated."""
+    """Raise ValueError, before anything is trained, where an evaluated length does not fit the context, a run could not
+    tell when to end, or a model cannot run the other numbers of steps that are to be evaluated."""
     if run.stop_at and run.length not in schedule.lengths:
-        raise ValueError(f"stop_at={run.stop_at} asks for the accuracy at the training length, {run.length}, which is not among "
-                         f"the lengths {schedule.lengths}: add it")
+        raise ValueError(f"stop_at={run.stop_at} asks for the accuracy at the training length, "
+                         f"{run.length}, which is not among the lengths {schedule.lengths}: add it")
     if schedule.other_steps and run.length not in schedule.lengths_at(run.training_steps, run.training_steps):
         raise ValueError(f"other_steps={schedule.other_steps} are evaluated at the training length, {run.length}, "
                          f"which is not among the lengths {schedule.lengths}: add it")
     if set(schedule.other_steps) - {run.steps} and not LADDER[run.rung].model.tied:
-        raise ValueError(f"other_steps={schedule.other_steps}: {run.rung} has a block for each of its {run.steps} steps and "
-                         f"cannot run others; leave them out")
+        raise ValueError(f"other_steps={schedule.other_steps}: {run.rung} has a block for each "
+                         f"of its {run.steps} steps and cannot run others; leave them out")
     for length in (run.length, *schedule.lengths, *schedule.final_lengths):
         tokens, _ = TASKS[run.task].problems(1, length, stream(0, "room")).batch()
         if tokens.shape[1] > run.context:

@@ -37,13 +37,13 @@ def without_dropout(*models):
 
 
 def truncation(model, tokens, targets, eps=1e-8):
-    """The block's gradient as the model's window leaves it, beside the gradient through all passes; without dropout, whose masks
-    would differ between the two.
+    """The block's gradient as the model's window leaves it, beside the gradient through all passes; without dropout,
+    whose masks would differ between the two.
 
-    -> {"share": norm of the first over the second, "cosine": of the angle between them, the same for queries and keys alone,
-    "share_qk", "cosine_qk"; and as AdamW takes them, whose first step is g / (|g| + eps) for each weight: "step_cosine", of the
-    angle between the two first steps, and "below_eps", the share of the weights whose gradient in the window is smaller than
-    eps, and so hardly moves them}. A cosine is nan where one of the two is zero.
+    -> {"share": norm of the first over the second, "cosine": of the angle between them, the same for queries and keys
+    alone, "share_qk", "cosine_qk"; and as AdamW takes them, whose first step is g / (|g| + eps) for each weight:
+    "step_cosine", of the angle between the two first steps, and "below_eps", the share of the weights whose gradient in
+    the window is smaller than eps, and so hardly moves them}. A cosine is nan where one of the two is zero.
     """
     both = model, untruncated(model)
     with without_dropout(*both):
@@ -60,7 +60,8 @@ def truncation(model, tokens, targets, eps=1e-8):
         a, b = flat(part, names), flat(whole, names)
         result |= {"share" + suffix: (a.norm() / b.norm()).item(), "cosine" + suffix: cosine(a, b)}
     a, b = flat(part, part), flat(whole, part)
-    return result | {"step_cosine": cosine(a / (a.abs() + eps), b / (b.abs() + eps)), "below_eps": (a.abs() < eps).double().mean().item()}
+    return result | {"step_cosine": cosine(a / (a.abs() + eps), b / (b.abs() + eps)),
+                     "below_eps": (a.abs() < eps).double().mean().item()}
 
 
 @torch.no_grad()

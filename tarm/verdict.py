@@ -1,4 +1,5 @@
-"""Published numbers beside ours, and a word on each: figures/verdict.md, of which the README shows the counts and one group."""
+"""Published numbers beside ours, and a word on each: figures/verdict.md, of which the README shows the counts
+and one group."""
 
 import math
 import os
@@ -13,7 +14,8 @@ from .statistics import SEEDS_FOR_VERDICT, prediction_interval
 from .store import scores, written_whole
 
 BEGIN, END = "<!-- verdict: from here on made by `python -m tarm verdict` -->", "<!-- verdict: until here -->"
-RULE = """Evaluated as published (characters sampled, on problems seen in training), with n seeds of the same configuration:
+RULE = """\
+Evaluated as published (characters sampled, on problems seen in training), with n seeds of the same configuration:
 *reproduced*, where n is 3 or more and the published number lies within mean ± t(0.975, n − 1) s √(1 + 1/n) of ours;
 else *not reproduced*; *seen n times* with fewer seeds, whatever came out; *not run* without any. Greedy and unseen
 stands beside it, without a verdict. Runs in bf16 count, since the study `precision` compares bf16 with float32 (with
@@ -33,7 +35,8 @@ def verdict(published, values):
 
 
 def read(number, records, problems, decoding):
-    """A published number as one seed of ours has it, from the records of its runs; None where an evaluation is missing."""
+    """A published number as one seed of ours has it, from the records of its runs; None where
+    an evaluation is missing."""
     values = []
     for record in records:
         found = [metrics(score)[number.metric][0] for score in having(scores(record), number.length, problems, decoding)
@@ -45,9 +48,9 @@ def read(number, records, problems, decoding):
 
 
 def compare(records):
-    """One row per published number: group, rung, column, published, ours (a list, one a seed: sampled, seen), mean, low, high
-    (the interval of the rule, nan below three seeds), careful (mean: greedy, unseen), seeds, without (seeds that lack one of
-    the evaluations, as a run does that diverged), arithmetic, verdict."""
+    """One row per published number: group, rung, column, published, ours (a list, one a seed: sampled, seen), mean,
+    low, high (the interval of the rule, nan below three seeds), careful (mean: greedy, unseen), seeds, without (seeds
+    that lack one of the evaluations, as a run does that diverged), arithmetic, verdict."""
     there, rows = cells(records), []
     for number in numbers():
         cell = [there.get(run, {}) for run in number.runs]
@@ -56,8 +59,8 @@ def compare(records):
                          for how in (("seen", "sampled"), ("unseen", "greedy")))
         mean, mean_careful = (sum(values) / len(values) if values else math.nan for values in (ours, careful))
         rows.append([number.group, number.rung, number.column, number.value, ours, mean, *prediction_interval(ours),
-                     mean_careful, len(ours), len(each) - len(ours), " / ".join(dict.fromkeys(map(arithmetic, cell))) if ours else "",
-                     verdict(number.value, ours)])
+                     mean_careful, len(ours), len(each) - len(ours),
+                     " / ".join(dict.fromkeys(map(arithmetic, cell))) if ours else "", verdict(number.value, ours)])
     return pd.DataFrame(rows, columns=["group", "rung", "column", "published", "ours", "mean", "low", "high", "careful",
                                        "seeds", "without", "arithmetic", "verdict"])
 
@@ -67,7 +70,8 @@ def counts(table):
     words = table["verdict"].where(~table["verdict"].str.startswith("seen"), "seen 1 or 2 times")
     order = [REPRODUCED, NOT_REPRODUCED, "seen 1 or 2 times", NOT_RUN]
     found = pd.crosstab(table["group"], words).reindex(index=list(GROUPS), columns=order, fill_value=0)
-    return found.rename(index={key: group.title for key, group in GROUPS.items()}).assign(numbers=lambda t: t.sum(axis=1))
+    return found.rename(index={key: group.title for key, group in GROUPS.items()}).assign(
+        numbers=lambda t: t.sum(axis=1))
 
 
 # As Markdown.
@@ -100,7 +104,8 @@ def row_text(part):
     few = part["seeds"] < SEEDS_FOR_VERDICT
     ours = joined("–" if not values else ", ".join(f"{value:.1f}" for value in values) if less else f"{mean:.1f}"
                   for values, mean, less in zip(part["ours"], part["mean"], few))
-    interval = joined("–" if math.isnan(low) else f"{low:.1f} to {high:.1f}" for low, high in zip(part["low"], part["high"]))
+    interval = joined("–" if math.isnan(low) else f"{low:.1f} to {high:.1f}"
+                      for low, high in zip(part["low"], part["high"]))
     seeds = once(f"{n} ({k} more without a value)" if k else str(n) for n, k in zip(part["seeds"], part["without"]))
     return [" / ".join(f"{value:g}" for value in part["published"]), ours, interval, shown(part["careful"]), seeds,
             joined(text or "–" for text in part["arithmetic"]), joined(part["verdict"])]
@@ -117,8 +122,8 @@ def details(table):
         rows = [[LADDER[rung].short, columns_text(here["column"].tolist()), *row_text(here)]
                 for rung, here in part.groupby("rung", sort=False)]
         text += ["", f"### {GROUPS[key].title}", "", f"Study `{GROUPS[key].study}`; {GROUPS[key].reading}.", "",
-                 *lines(["model", "of", "published", "ours, sampled and seen", "95 % for one more run", "ours, greedy and unseen",
-                         "seeds", "precision", "verdict"], rows)]
+                 *lines(["model", "of", "published", "ours, sampled and seen",
+                         "95 % for one more run", "ours, greedy and unseen", "seeds", "precision", "verdict"], rows)]
     return text
 
 
@@ -131,12 +136,14 @@ def summary(table):
 
 def whole_page(table):
     """The text of figures/verdict.md."""
-    return "\n".join(["# Published numbers, and ours", "", "Made by `python -m tarm verdict` from the records in `figures/data`.",
+    return "\n".join(["# Published numbers, and ours", "",
+                      "Made by `python -m tarm verdict` from the records in `figures/data`.",
                       "", RULE, "", *summary(table), *details(table), ""])
 
 
 def for_readme(table):
-    """What stands in the README: the counts, and of the main study's groups IN_README the rows of which something has been run."""
+    """What stands in the README: the counts, and of the main study's groups IN_README the rows of which something
+    has been run."""
     run = table.groupby(["group", "rung"], sort=False)["seeds"].transform("sum") > 0
     return "\n".join([BEGIN, "", *summary(table), *details(table[run & table["group"].isin(IN_README)]), "", END])
 

@@ -9,8 +9,8 @@ from tarm.bench import Bench
 
 
 class Written(Bench):
-    """What is timed is noted in a file, since it happens in other processes, with the process and its threads: 3 seconds
-    with one thread, 2 with more."""
+    """What is timed is noted in a file, since it happens in other processes, with the process and its threads:
+    3 seconds with one thread, 2 with more."""
 
     def seconds(self, function):
         super().seconds(function)

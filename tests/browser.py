@@ -35,7 +35,8 @@ class Browser:
             if address.exists() and len(lines := address.read_text().split()) == 2:
                 break
             time.sleep(0.1)
-        self.socket = websocket.create_connection(f"ws://127.0.0.1:{lines[0]}{lines[1]}", suppress_origin=True, timeout=60)
+        self.socket = websocket.create_connection(f"ws://127.0.0.1:{lines[0]}{lines[1]}", suppress_origin=True,
+                                                  timeout=60)
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self.session = {"sessionId": self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
         for domain in "Page", "Runtime", "Log", "Network":
@@ -74,8 +75,10 @@ class Browser:
 
     def visit(self, url, width=1280, height=900, dark=False):
         """Load a page and wait until it is drawn."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+                  mobile=width < 600)
+        self.send("Emulation.setEmulatedMedia",
+                  features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
         self.send("Page.navigate", url="about:blank")
         self.errors, self.requests, self.loaded = [], [], False
         if failed := self.send("Page.navigate", url=url).get("errorText"):
@@ -83,7 +86,8 @@ class Browser:
         while not self.loaded:
             self.hear()
         # what was heard may have been the blank page's event, come late
-        self.run("new Promise(there => document.readyState === 'complete' ? there() : addEventListener('load', () => there()))")
+        self.run("new Promise(there => "
+                 "document.readyState === 'complete' ? there() : addEventListener('load', () => there()))")
         self.run("new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))")
 
     def run(self, script):

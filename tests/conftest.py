@@ -19,7 +19,8 @@ def pytest_configure():
 
 
 def pytest_collection_finish():
-    """Training collects garbage before it measures memory: what is imported by now need not be looked through each time."""
+    """Training collects garbage before it measures memory:
+    what is imported by now need not be looked through each time."""
     gc.collect()
     gc.freeze()
 

@@ -21,8 +21,8 @@ def identity(model):
 
 
 def published_record(run, right, steps, length=10, seed=0, **fields):
-    """A record of a run of the paper: of 100 problems, the first character of each answer is right in right[i] at steps[i],
-    sampled and seen; in 1 more, greedy and unseen; the other 10 characters of a sum always are."""
+    """A record of a run of the paper: of 100 problems, the first character of each answer is right in right[i] at
+    steps[i], sampled and seen; in 1 more, greedy and unseen; the other 10 characters of a sum always are."""
     run = replace(run, seed=seed, **fields)
     scores = [Score(step, length, problems, decoding, 100, [k + (problems == "unseen")] + [100] * 10, 0)._asdict()
               for step, k in zip(steps, right) for problems in PROBLEMS for decoding in DECODINGS]
@@ -46,7 +46,8 @@ def texts(figure):
 
 
 def overlaps(figure):
-    boxes, lines = texts(figure), [(line.get_transform().transform_path(line.get_path())) for line in chance_lines(figure)]
+    boxes, lines = texts(figure), [(line.get_transform().transform_path(line.get_path()))
+                                   for line in chance_lines(figure)]
     pairs = [(a, b) for (a, one), (b, two) in combinations(boxes.items(), 2)
              if min(one.x1, two.x1) - max(one.x0, two.x0) > 1 and min(one.y1, two.y1) - max(one.y0, two.y0) > 1]
     crossed = [text for text, box in boxes.items() for line in lines if line.intersects_bbox(box, filled=False)]

@@ -43,7 +43,8 @@ def test_where_bf16_is_of_no_use_it_is_left_out(monkeypatch):
 
 
 def test_bf16_pays_where_its_product_is_no_slower(monkeypatch):
-    """By a clock of the test's own: 3, 2 and 1 seconds for float32, then 4, 5 and 6 for bf16, or the other way round."""
+    """By a clock of the test's own: 3, 2 and 1 seconds for float32, then 4, 5 and 6 for bf16,
+    or the other way round."""
     for seconds, pays in ([3, 2, 1, 4, 5, 6], False), ([4, 5, 6, 3, 2, 1], True):
         times = iter([[[each] for each in seconds[:3]], [[each] for each in seconds[3:]]])
         monkeypatch.setattr(Bench, "times", lambda *_: next(times))
@@ -51,7 +52,8 @@ def test_bf16_pays_where_its_product_is_no_slower(monkeypatch):
 
 
 def test_every_ratio_is_of_the_times_beside_it(monkeypatch):
-    """One round of the parts that are quick at smoke size, of two rungs: a value lies in its range, and ratios fit their seconds."""
+    """One round of the parts that are quick at smoke size, of two rungs: a value lies in its range,
+    and ratios fit their seconds."""
     two = {key: LADDER[key] for key in ("dense", "ar_trm")}
     monkeypatch.setattr(ratios, "LADDER", two)
     rows = pd.DataFrame(measure(QUICK, only="matmul,steps,evaluation,caching"))
@@ -77,8 +79,8 @@ def test_the_clock_waits_for_the_device_at_both_ends(device, waits, monkeypatch)
 
 
 def test_evaluation_is_the_ratio_of_totals_in_every_round(monkeypatch):
-    """Two rounds of two lengths, 3 and 6. The published side takes 6 and 12 seconds, then 9 and 15; ours 4 and 8, then 6
-    and 10, for two problems in float32, and half of it in bf16. So together 18 over 6, and then 24 over 8."""
+    """Two rounds of two lengths, 3 and 6. The published side takes 6 and 12 seconds, then 9 and 15; ours 4 and 8, then
+    6 and 10, for two problems in float32, and half of it in bf16. So together 18 over 6, and then 24 over 8."""
     taken, decoded = iter([6, 4, 2, 12, 8, 4, 9, 6, 3, 15, 10, 5]), []
     monkeypatch.setattr(ratios, "LADDER", {"dense": LADDER["dense"]})
     monkeypatch.setattr(ratios, "decode_one", lambda model, prompt, n, draws: decoded.append(("published", n)))
@@ -123,8 +125,8 @@ def test_one_query_is_read_alike():
 
 
 def test_graphs_that_nobody_reads_change_no_number():
-    """12 passes are two steps of two cycles of three; the last cycle of each has a graph, or of the last step alone. (Where a
-    sequence may halt after the first step ours has both too; exploring decides, and is the same in both.)"""
+    """12 passes are two steps of two cycles of three; the last cycle of each has a graph, or of the last step alone.
+    (Where a sequence may halt after the first step ours has both too; exploring decides, and is the same in both.)"""
     ours, theirs = Progress(QUICK.run("ar_trm"), "cpu"), alternatives.graph_in_every_step(QUICK)
     graphs = [], []
     for training, found in zip((ours, theirs), graphs):
@@ -186,8 +188,8 @@ class Recorded(Bench):
 
 
 def test_growth_is_measured_beside_the_peak():
-    """Four passes, four lengths and six widths in each precision, which take turns, once uncounted and then in both rounds; a
-    product of 1 GFLOP in half a second is 2 GFLOP/s."""
+    """Four passes, four lengths and six widths in each precision, which take turns, once uncounted and then in both
+    rounds; a product of 1 GFLOP in half a second is 2 GFLOP/s."""
     CALLS.clear()
     rows = pd.DataFrame(measure(Recorded("smoke", pairs=2), only="growth"))
     assert CALLS[-12:] == 3 * ["float32 step", "float32 product", "bf16 step", "bf16 product"]
@@ -219,8 +221,8 @@ def turns(tmp_path, monkeypatch):
 
 
 def test_runs_at_a_time_take_turns_with_one_alone(monkeypatch, turns):
-    """In every round one process alone, two together, and the first with two threads. Three steps in 3 seconds are one a
-    second, by two processes two, and three in 2 seconds one and a half."""
+    """In every round one process alone, two together, and the first with two threads. Three steps in 3 seconds are one
+    a second, by two processes two, and three in 2 seconds one and a half."""
     monkeypatch.setattr(processes, "cores", lambda: 2)
     rows = measure(Written("smoke", pairs=2), only="at_a_time")
     assert [(row.part, row.subject, row.x, row.value, row.low, row.pairs) for row in rows] == [
@@ -259,8 +261,8 @@ def test_memory_is_that_of_fresh_processes_that_take_turns(turns, monkeypatch):
 
 
 def test_core_hours_are_flop_over_rates_of_runs_that_are_alike(monkeypatch):
-    """The smoke profile's main study at a rate of 1e6 FLOP a second in training, 2e6 in decoding; rates are asked for once
-    for each task, with weights tied and untied."""
+    """The smoke profile's main study at a rate of 1e6 FLOP a second in training, 2e6 in decoding; rates are asked for
+    once for each task, with weights tied and untied."""
     asked = []
     monkeypatch.setattr(machine, "STUDIES", {"main": Study(STUDIES["main"].jobs, ("smoke",))})
     monkeypatch.setattr(machine, "_rates", lambda bench, run: asked.append(run) or (1e6, 2e6))
@@ -285,8 +287,8 @@ def test_how_many_rates_are_asked_for():
 @pytest.mark.parametrize("fields", [{"dropout": 0.0}, {"dropout": 0.1, "dropout_stream": "bits", "precision": "bf16"}])
 @pytest.mark.parametrize("rung, measured_rung", [("dense", "dense"), ("ar_trm", "iterative")])
 def test_a_rate_is_that_of_a_run_that_is_like_it(fields, rung, measured_rung, monkeypatch):
-    """What is measured is a Transformer of six passes; its rate is its FLOP over the seconds, here 2. Copying three digits
-    takes 7 positions: the digits twice and what separates them."""
+    """What is measured is a Transformer of six passes; its rate is its FLOP over the seconds, here 2. Copying three
+    digits takes 7 positions: the digits twice and what separates them."""
     measured = []
     monkeypatch.setattr(machine, "seconds_per_step", lambda run, *_: measured.append(run) or 2)
     monkeypatch.setattr(machine, "decoding_rate", lambda run, device, problems: measured.append(run) or problems)
@@ -299,8 +301,8 @@ def test_a_rate_is_that_of_a_run_that_is_like_it(fields, rung, measured_rung, mo
 
 
 def test_the_command_saves_what_it_measured(tmp_path, monkeypatch, capsys):
-    """The committed rows in place of new ones: each is printed, and stands in the table beside the machine; the figure is
-    drawn. With --part nothing is saved."""
+    """The committed rows in place of new ones: each is printed, and stands in the table beside the machine; the figure
+    is drawn. With --part nothing is saved."""
     committed = pd.read_csv(COMMITTED / "bench.csv")[list(Row._fields[:-1])]
     rows = [Row(*values) for values in committed.itertuples(index=False)]
 
@@ -340,7 +342,8 @@ def test_what_cannot_be_measured_is_refused(options, message):
 
 
 def test_the_chapter_reads_tables_without_bf16(tmp_path, capsys):
-    """All of its cells that read the table, on the committed one less its rows on bf16, as measured where that is of no use."""
+    """All of its cells that read the table, on the committed one less its rows on bf16,
+    as measured where that is of no use."""
     rows = pd.read_csv(COMMITTED / "bench.csv")
     kept = rows[~(rows["part"].str.contains("bf16") | rows["subject"].str.contains("bf16"))]
     kept.to_csv(tmp_path / "bench.csv", index=False)
@@ -355,5 +358,6 @@ def test_the_chapter_reads_tables_without_bf16(tmp_path, capsys):
     for source in [cells[1], *(cell for cell in cells if "def without_memory" in cell or reading.search(cell))]:
         exec(source, names)
     out = capsys.readouterr().out
-    assert [line for line in out.splitlines() if "bf16" in line and "image/png" not in line] == []  # but for the picture's text
+    # but for the picture's text
+    assert [line for line in out.splitlines() if "bf16" in line and "image/png" not in line] == []
     assert "one large product" in out and "the paper's five studies" in out

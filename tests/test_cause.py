@@ -16,7 +16,8 @@ from tarm.studies import CROSS, DOSES, LEARNED, TRM, jobs
 
 def record(job, right, step):
     """A record of the job that ended at `step` with `right` of 100 in each of its ten characters."""
-    scores = [Score(at, 10, "unseen", "greedy", 100, [value] * 10, 0)._asdict() for at, value in ((25, 0), (step, right))]
+    scores = [Score(at, 10, "unseen", "greedy", 100, [value] * 10, 0)._asdict()
+              for at, value in ((25, 0), (step, right))]
     return {"run": job.run.hash, "configuration": asdict(job.run), "evaluations": scores}
 
 
@@ -31,7 +32,8 @@ def outcomes():
     for job in jobs("cpu", "cross", range(4)):
         learned = learns(cause.name(job.run), job.run.seed)
         records.append(record(job, 99 if learned else 98, 100 + 25 * job.run.seed if learned else 600))
-    return cause.outcomes(records + [record(jobs("cpu", study, (seed,))[0], 100, 300) for study, seed in (("main", 0), ("cross", 10))])
+    return cause.outcomes(records + [record(jobs("cpu", study, (seed,))[0], 100, 300)
+                                     for study, seed in (("main", 0), ("cross", 10))])
 
 
 def test_a_run_that_diverged_has_not_learned():
@@ -48,15 +50,17 @@ def test_outcomes_are_the_runs_of_the_studies_and_seeds_alone(outcomes):
 
 
 @pytest.mark.parametrize("change, words", [
-    ({}, "as published"), ({"norm": "post", "scale": "unit"}, "post-norm, unit scale"), ({"outer": 1, "steps": 2}, "6 passes, H = 1"),
-    ({"window": "4", "window_warmup": 300}, "window of 4 passes, warmed up over 300 steps"), ({"eps": 1e-16}, "eps 1e-16"),
-    ({"learning_rate": 1e-4}, "as published, rate 0.0001")])
+    ({}, "as published"), ({"norm": "post", "scale": "unit"}, "post-norm, unit scale"),
+    ({"outer": 1, "steps": 2}, "6 passes, H = 1"),
+    ({"window": "4", "window_warmup": 300}, "window of 4 passes, warmed up over 300 steps"),
+    ({"eps": 1e-16}, "eps 1e-16"), ({"learning_rate": 1e-4}, "as published, rate 0.0001")])
 def test_a_change_can_be_read(change, words):
     assert cause.in_words(cause.named(change)) == words
 
 
 def test_no_two_predicted_changes_read_alike():
-    every = {cause.named(one.change) for one in cause_predictions.PREDICTIONS + cause_predictions.DOUBTS + cause_predictions.WINDOWS}
+    every = {cause.named(one.change)
+             for one in cause_predictions.PREDICTIONS + cause_predictions.DOUBTS + cause_predictions.WINDOWS}
     assert len({cause.in_words(change) for change in every}) == len(every)
 
 
@@ -88,23 +92,28 @@ def test_predictions_are_held_against_shares_and_kept_where_they_fail(outcomes):
 
 def test_every_cell_that_is_run_has_one_prediction():
     """But for the cells of rung 6, which are among the controls."""
-    run = {(job.run.rung, cause.name(job.run)) for study in cause.STUDIES for job in jobs("cpu", study) if job.run.rung != "dual_nested_ut"}
-    lists = (cause_predictions.PREDICTIONS, cause_predictions.DOUBTS, cause_predictions.HIDDEN, cause_predictions.ONE_STREAM,
-             cause_predictions.WINDOWS)
-    predicted = [((TRM | prediction.change)["rung"], cause.named(prediction.change)) for each in lists for prediction in each]
+    run = {(job.run.rung, cause.name(job.run)) for study in cause.STUDIES for job in jobs("cpu", study)
+           if job.run.rung != "dual_nested_ut"}
+    lists = (cause_predictions.PREDICTIONS, cause_predictions.DOUBTS, cause_predictions.HIDDEN,
+             cause_predictions.ONE_STREAM, cause_predictions.WINDOWS)
+    predicted = [((TRM | prediction.change)["rung"], cause.named(prediction.change))
+                 for each in lists for prediction in each]
     assert sorted(predicted) == sorted(run)
 
 
-@pytest.mark.parametrize("change, expected_share", [({"window": "all"}, 1), ({"window": "6"}, 10 / 29680), ({"window": "step"}, 10 / 29680),
-                                                    ({}, 2 / 29680), ({"window": "4"}, None), ({"sum": "mean"}, None)])
+@pytest.mark.parametrize("change, expected_share", [
+    ({"window": "all"}, 1), ({"window": "6"}, 10 / 29680), ({"window": "step"}, 10 / 29680), ({}, 2 / 29680),
+    ({"window": "4"}, None), ({"sum": "mean"}, None)])
 def test_what_the_recurrence_expects_of_a_run(change, expected_share):
-    """The last cycles of eight add 2, 8, 30 ... of 29,680 (tests/test_theory.py); it says nothing of half a cycle or of a mean."""
+    """The last cycles of eight add 2, 8, 30 ... of 29,680 (tests/test_theory.py);
+    it says nothing of half a cycle or of a mean."""
     found = expected(Run(rung="ar_trm", task="copy", **change))["expected_share"]
     assert isnan(found) if expected_share is None else found == pytest.approx(expected_share)
 
 
 def test_what_it_expects_of_the_growth():
-    """By hand for two cycles of L = 2: y is 2x + 3y + z of the start after one, 10x + 11y + 4z after two, x being root 2 as large."""
+    """By hand for two cycles of L = 2: y is 2x + 3y + z of the start after one, 10x + 11y + 4z after two,
+    x being root 2 as large."""
     run = Run(rung="ar_trm", task="copy", budget=6, steps=2, outer=1)
     assert expected(run)["expected_growth"] == pytest.approx(((2 * 100 + 121 + 16) / (2 * 4 + 9 + 1)) ** 0.5)
     assert isnan(expected(Run(rung="ar_trm", task="copy", budget=3, outer=1))["expected_growth"])
@@ -125,12 +134,13 @@ def test_the_mechanism_is_one_row_per_change_and_seed():
         and isnan(flat.expected_share)
         and 0.01 < flat.share < 0.2
     )
-    assert table["growth"][0] == pytest.approx(2 + 3**0.5, rel=0.01) and table["growth"][2] == pytest.approx(1, rel=0.01)
+    assert (table["growth"][0] == pytest.approx(2 + 3**0.5, rel=0.01)
+            and table["growth"][2] == pytest.approx(1, rel=0.01))
 
 
 def test_watched_looks_before_the_first_step_and_trains_as_usual():
-    run = Run(rung="ar_trm", task="copy", length=2, width=16, heads=2, budget=12, context=8, dropout=0, batch=4, training_steps=4,
-              window="all")
+    run = Run(rung="ar_trm", task="copy", length=2, width=16, heads=2, budget=12, context=8, dropout=0, batch=4,
+              training_steps=4, window="all")
     table = watched(run, every=2, problems=10)
     assert table["step"].tolist() == [0, 2, 4]
     assert table["share"].between(1e-3, 0.5).all()  # of the window "cycle", though the run's is "all"
@@ -160,7 +170,8 @@ def test_the_figures_say_what_the_tables_hold(outcomes):
 def test_learning_is_a_line_per_model_and_seed():
     """Two seeds of the six models with the published window, on each task; 0 % after 25 steps, 98 % after 600."""
     these = jobs("cpu", "cross", (0, 1), window=["cycle"])
-    curves = cause.curves([record(job, 98, 600) for job in these], {job.run.hash for job in these if job.run.task == "copy"})
+    curves = cause.curves([record(job, 98, 600) for job in these],
+                          {job.run.hash for job in these if job.run.task == "copy"})
     assert len(curves) == 6 * 2 * 2 and set(zip(curves["step"], curves["accuracy"])) == {(25, 0.0), (600, 0.98)}
     both = pd.concat([curves, curves.assign(task="reverse", accuracy=0.5)])
     copy, reverse = cause_figures.learning(both, "a note").axes

@@ -136,13 +136,14 @@ def test_a_line_has_its_name_at_its_end():
 def test_repetitions_are_faint_lines_behind_their_mean():
     table = pd.DataFrame({"step": [0, 1] * 2, "right": [0.0, 1.0, 0.5, 0.0], "model": "UT", "seed": [0, 0, 1, 1]})
     *faint, mean = insides.lines(table, "step", "right", "model", runs="seed").axes[0].lines
-    assert [line.get_ydata().tolist() for line in faint] == [[0.0, 1.0], [0.5, 0.0]] and mean.get_ydata().tolist() == [0.25, 0.5]
+    assert ([line.get_ydata().tolist() for line in faint] == [[0.0, 1.0], [0.5, 0.0]]
+            and mean.get_ydata().tolist() == [0.25, 0.5])
     assert all(line.get_linewidth() < mean.get_linewidth() for line in faint)
 
 
 def test_names_that_would_overlap_are_spread_about_their_lines():
-    """Three ends at 0.30, 0.32 and 0.34: the middle name stays, the others move by a name's height; one far off stays. A line
-    leads to each that moved."""
+    """Three ends at 0.30, 0.32 and 0.34: the middle name stays, the others move by a name's height; one far off stays.
+    A line leads to each that moved."""
     ends = [0.30, 0.34, 0.32, 0.9]
     table = pd.DataFrame([(n, end, f"l{k}") for k, end in enumerate(ends) for n in (1, 2)], columns=["n", "v", "what"])
     figure = insides.lines(table, "n", "v", "what", limits=(0, 1))
@@ -180,7 +181,8 @@ def test_in_agreement_marks_lie_on_the_line():
     ax, = insides.agreement(TABLE, "size", "size", "stream").axes
     line, *marks = ax.lines
     assert line.get_xdata().tolist() == line.get_ydata().tolist() == [0.5, 8]
-    assert [mark.get_xdata().tolist() for mark in marks] == [mark.get_ydata().tolist() for mark in marks] == [[1, 2], [4]]
+    assert ([mark.get_xdata().tolist() for mark in marks] == [mark.get_ydata().tolist() for mark in marks]
+            == [[1, 2], [4]])
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["z", "y"]
 
 

@@ -104,15 +104,17 @@ def test_train_takes_every_field_of_a_run(tarm, asked):
 
 
 def test_what_does_not_change_a_number_reaches_the_sweep(tarm, asked):
-    assert tarm("train --profile smoke --rung dense --task copy --device cpu --jobs 3 --threads 2 --minutes 5 --save-every 7 "
-                "--recompute --compile")[0] == 0
-    given = {"device": "cpu", "workers": 3, "threads": 2, "minutes": 5, "save_every": 7, "recompute": True, "compiled": True}
+    assert tarm("train --profile smoke --rung dense --task copy --device cpu --jobs 3 --threads 2 --minutes 5 "
+                "--save-every 7 --recompute --compile")[0] == 0
+    given = {"device": "cpu", "workers": 3, "threads": 2, "minutes": 5, "save_every": 7, "recompute": True,
+             "compiled": True}
     assert asked[0].items() >= given.items()
 
 
 def test_a_record_names_no_folder_of_the_machine(tarm, asked, tmp_path):
     """However the path is written; the fixture itself adds --store and a path."""
-    assert main(["train", "--profile", "smoke", "--rung", "dense", "--task", "copy", f"--store={tmp_path / 'mine'}"]) == 0
+    assert main(["train", "--profile", "smoke", "--rung", "dense", "--task", "copy",
+                 f"--store={tmp_path / 'mine'}"]) == 0
     assert tarm("train --profile smoke --rung dense --task copy")[0] == 0
     assert asked[0]["command"].endswith("--task copy --store=mine")
     assert re.fullmatch(r"python -m tarm train .* --task copy --store store\d*", asked[1]["command"])
@@ -122,14 +124,16 @@ def test_evaluate_prints_a_row_per_length_problems_and_decoding(tarm):
     code, out, _ = tarm(f"evaluate {JOB.run.hash[:6]} --lengths 4,6 --problems 5")
     assert code == 0
     rows = [line.split()[:5] for line in out.splitlines()[2:]]
-    assert rows == [[length, str(JOB.run.steps), problems, decoding, "5"] for length, drawn in (("4", "seen"), ("6", "any"))
+    assert rows == [[length, str(JOB.run.steps), problems, decoding, "5"]
+                    for length, drawn in (("4", "seen"), ("6", "any"))
                     for problems in (drawn, "unseen") for decoding in ("greedy", "sampled")]
     assert "this run has met the first 32 only" in tarm(f"evaluate {JOB.run.hash[:6]}")[2]
 
 
 def test_evaluate_prints_what_training_recorded(tmp_path, capsys):
     """Of a run that ended early, after 2 of 6 steps: the same problems, and sampled with the same noise."""
-    run, schedule = replace(JOB.run, training_steps=6, stop_at=1e-9), replace(JOB.schedule, lengths=(4,), final_lengths=())
+    run, schedule = (replace(JOB.run, training_steps=6, stop_at=1e-9),
+                     replace(JOB.schedule, lengths=(4,), final_lengths=()))
     result = train(run, schedule)
     assert len(result.losses) == 2
     Store(tmp_path).save(run, schedule, result, "cpu", "")
@@ -137,11 +141,13 @@ def test_evaluate_prints_what_training_recorded(tmp_path, capsys):
     printed = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
     recorded = {(score.problems, score.decoding): metrics(score) for score in result.scores if score.step == 2}
     assert {(row[2], row[3]): row[5:] for row in printed} == {
-        kind: [f"{found[name][0]:.1%}" for name in ("character", "sequence", "first", "last")] for kind, found in recorded.items()}
+        kind: [f"{found[name][0]:.1%}" for name in ("character", "sequence", "first", "last")]
+        for kind, found in recorded.items()}
 
 
 def test_evaluate_takes_other_steps_than_were_trained(tarm):
-    """One step less is what a call of that many steps writes, and as many as trained what is written without the option."""
+    """One step less is what a call of that many steps writes, and as many as trained what is written
+    without the option."""
     def rows(options):
         return [line.split() for line in tarm(f"evaluate {JOB.run.hash} {options}")[1].splitlines()[2:]]
 
@@ -166,7 +172,8 @@ def test_generate_prints_a_completion(tarm, folder, options, limit, seed):
 def test_a_sample_draws_where_the_model_is(monkeypatch):
     """The noise is made on the CPU, and goes where the prompt goes: here to a device that holds no numbers."""
     model, seen = JOB.run.build().to("meta"), []
-    monkeypatch.setattr("tarm.decoding.generate", lambda model, prompt, n, noise: seen.append((prompt, noise)) or torch.tensor([[0]]))
+    monkeypatch.setattr("tarm.decoding.generate",
+                        lambda model, prompt, n, noise: seen.append((prompt, noise)) or torch.tensor([[0]]))
     complete(model, "12|", 4, torch.zeros(1, 4, 14))
     assert {part.device.type for part in seen[0]} == {"meta"}
 
@@ -216,8 +223,9 @@ def test_list_names_every_run(tarm, folder):
     assert total == f"{len(records)} run{'s' * (len(records) > 1)}, {hours:.1f} hours of training"
 
 
-@pytest.mark.parametrize("options, listed", [("--study main", True), ("--profile smoke", True), ("--study cross_part", False),
-                                             ("--study main --profile cpu", False)])
+@pytest.mark.parametrize("options, listed", [
+    ("--study main", True), ("--profile smoke", True), ("--study cross_part", False),
+    ("--study main --profile cpu", False)])
 def test_list_can_be_narrowed_to_a_study_and_a_profile(tarm, options, listed):
     code, out, _ = tarm(f"list --json {options}")
     assert code == 0 and (JOB.run.hash in out) == listed
@@ -250,7 +258,8 @@ def test_export_copies_the_records_of_a_profile_and_nothing_of_other_runs(tarm, 
 
 
 def test_export_leaves_what_is_committed_with_other_losses(tmp_path, monkeypatch, capsys):
-    """As another machine has them, unless it is asked to; evaluations that are lacking are taken where the losses agree."""
+    """As another machine has them, unless it is asked to; evaluations that are lacking are taken where
+    the losses agree."""
     mine, committed = Store(tmp_path / "mine"), Store(tmp_path / "figures" / "data")
     monkeypatch.setattr("tarm.commands.keeping.COMMITTED", committed.root)
     other, same = (job.run.hash for job in jobs("smoke", rung=["iterative"])[:2])
@@ -292,7 +301,8 @@ def test_merge_takes_what_is_good_and_names_what_is_not(tarm, folder, tmp_path):
     assert code == 1 and "1 records taken" in out and bad.hash in err and len(err.splitlines()) == 1
     assert Store(folder).has(good) and not Store(folder).has(bad)
     assert Store(folder).model(Store(folder).load(good.hash))
-    (damaged := Store(folder).record_path("0" * 12)).write_text("{}")  # what was there and cannot be read hides nothing of it
+    # what was there and cannot be read hides nothing of it
+    (damaged := Store(folder).record_path("0" * 12)).write_text("{}")
     Store(folder).remove(good.hash)
     code, out, err = tarm(f"merge {shlex.quote(str(other.root))}")
     damaged.unlink()
@@ -310,7 +320,8 @@ def test_merge_completes_a_record_that_lacks_weights_or_evaluations(folder, tmp_
     whole = path.read_text()
     path.write_text(json.dumps(json.loads(whole) | {"losses": [1.0] * 4}))
     assert main(["merge", str(other.root), "--store", str(bare.root)]) == 0 and (out := capsys.readouterr().out)
-    assert "that were there without" not in out and "there with other losses, as another machine has them, and left as they are: 1" in out
+    assert ("that were there without" not in out
+            and "there with other losses, as another machine has them, and left as they are: 1" in out)
     path.write_text(whole)
     assert main(["merge", str(other.root), "--store", str(bare.root)]) == 0
     assert "1 completed that were there without weights or evaluations" in capsys.readouterr().out
@@ -342,8 +353,8 @@ def test_what_needs_the_projects_files_says_so_where_there_are_none(line, tmp_pa
 
 def test_a_variant_with_a_name_is_found_in_a_study_and_blanks_do_not_matter(tmp_path, capsys):
     """Of what has 3 passes one rung 7 has post-norm and unit scale."""
-    assert main(["sweep", "--study", "depth_small", "--rung", "dense, ar_trm_cured", "--budget", "3", "--dry-run", "--store",
-                 str(tmp_path), "--device", "cpu"]) == 0
+    assert main(["sweep", "--study", "depth_small", "--rung", "dense, ar_trm_cured", "--budget", "3", "--dry-run",
+                 "--store", str(tmp_path), "--device", "cpu"]) == 0
     dense, cured, total = capsys.readouterr().out.splitlines()
     assert "rung=dense" in dense and "rung=ar_trm" in cured and "norm=post scale=unit" in cured
 
@@ -382,7 +393,8 @@ def test_dry_run_estimates_and_trains_nothing(tarm, folder):
     code, out, _ = tarm("sweep --profile smoke --rung universal,dense --task copy --dry-run")
     dense, there, total = out.splitlines()
     assert code == 0 and "rung=dense" in dense and there.split()[:2] == ["there", JOB.run.hash]
-    assert "hours, evaluation included" in total and not [r for r in Store(folder).records() if r["configuration"]["rung"] == "dense"]
+    assert ("hours, evaluation included" in total
+            and not [r for r in Store(folder).records() if r["configuration"]["rung"] == "dense"])
 
 
 def test_minutes_save_and_leave(tmp_path, capsys):
@@ -403,7 +415,8 @@ def test_filters_are_values_not_spellings(tarm):
 def worker(tmp_path, monkeypatch):
     """run(job, deadline=None) -> (Outcome, its store): what a worker process does with a job, in this process."""
     monkeypatch.setattr("tarm.sweep._progress", queue.SimpleQueue())
-    return lambda job, deadline=None: (_run_job(job, Store(tmp_path), "cpu", "", deadline, 60, False, False, False), Store(tmp_path))
+    return lambda job, deadline=None: (_run_job(job, Store(tmp_path), "cpu", "", deadline, 60, False, False, False),
+                                       Store(tmp_path))
 
 
 def test_a_record_says_what_was_compiled(tmp_path, monkeypatch):
@@ -485,7 +498,8 @@ def test_one_run_that_fails_does_not_end_the_others(tmp_path):
 def test_runs_that_failed_end_the_command_with_one_line(tarm, monkeypatch):
     monkeypatch.setattr("tarm.commands.training.sweep", lambda *_: Sweep(1, 0, 0, ["0123456789ab Dense: why"]))
     code, out, err = tarm("train --profile smoke --rung dense --task copy")
-    assert code == 1 and "1 finished now, 0 left, 1 failed" in out and err == "tarm: 1 runs failed, the first: 0123456789ab Dense: why\n"
+    assert (code == 1 and "1 finished now, 0 left, 1 failed" in out
+            and err == "tarm: 1 runs failed, the first: 0123456789ab Dense: why\n")
 
 
 def test_an_interrupt_says_how_to_go_on(tarm, monkeypatch):
@@ -502,8 +516,8 @@ def test_a_pipe_that_nobody_reads_ends_quietly_and_not_as_a_success(folder):
     reading, writing = os.pipe()
     os.close(reading)
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    done = subprocess.run([sys.executable, "-m", "tarm", "list", "--store", str(folder)], stdout=writing, stderr=subprocess.PIPE, text=True,
-                          env=buffered)
+    done = subprocess.run([sys.executable, "-m", "tarm", "list", "--store", str(folder)], stdout=writing,
+                          stderr=subprocess.PIPE, text=True, env=buffered)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
 
@@ -631,15 +645,20 @@ def test_help_names_every_command(capsys):
 
 def test_the_command_line_is_imported_without_what_only_some_commands_need():
     """A sweep's worker processes import it too."""
-    code = "import sys, tarm.__main__, tarm.sweep; print({'pandas', 'scipy', 'matplotlib', 'papermill'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT).stdout.strip() == "set()"
+    code = ("import sys, tarm.__main__, tarm.sweep; "
+            "print({'pandas', 'scipy', 'matplotlib', 'papermill'} & set(sys.modules))")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          cwd=PROJECT).stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("profile, runs", [("smoke", 25), ("cpu", 26)])
 def test_figures_trains_what_it_draws(profile, runs, tmp_path, monkeypatch, capsys):
-    """The main study and the part of the cross. Here the sweep trains nothing and leaves all of it, so that nothing is drawn."""
+    """The main study and the part of the cross. Here the sweep trains nothing and leaves all of it,
+    so that nothing is drawn."""
     asked = []
-    monkeypatch.setattr("tarm.commands.training.sweep", lambda these, *rest: asked.extend(these) or Sweep(0, 0, len(these), []))
+    monkeypatch.setattr("tarm.commands.training.sweep",
+                        lambda these, *rest: asked.extend(these) or Sweep(0, 0, len(these), []))
     assert main(["figures", "--profile", profile, "--store", str(tmp_path), "--device", "cpu"]) == 1
     assert f"{runs} runs are not finished, so nothing is drawn" in capsys.readouterr().err
-    assert {job.run.hash for job in asked} == {job.run.hash for study in ("main", "cross_part") for job in jobs(profile, study)}
+    assert {job.run.hash for job in asked} == {job.run.hash for study in ("main", "cross_part")
+                                               for job in jobs(profile, study)}

@@ -107,8 +107,8 @@ def test_positions_halted_early_catch_up():
 
 
 def test_with_binary_halting_a_batch_goes_the_steps_of_its_slowest_row():
-    """Rows that halt at step 1, 2 or not at all are read after 4 steps in one batch, as with halting off; alone, or among
-    rows that halt when they do, each is read where it halts."""
+    """Rows that halt at step 1, 2 or not at all are read after 4 steps in one batch, as with halting off; alone, or
+    among rows that halt when they do, each is read where it halts."""
     model = uneven_halting("ar_trm", norm="post", scale="unit")
     torch.nn.init.zeros_(model.q_halt.bias)
     prompt = torch.randint(10, (6, 4), generator=torch.Generator().manual_seed(1))

@@ -1,4 +1,5 @@
-"""Every command's --help ends with an example, and the example works as printed; so do the commands that the texts name."""
+"""Every command's --help ends with an example, and the example works as printed;
+so do the commands that the texts name."""
 
 import argparse
 import re
@@ -16,7 +17,8 @@ from tarm.sweep import sweep
 
 subparsers, = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
 EXAMPLES = {name: sub.epilog.removeprefix("example: python -m tarm ") for name, sub in subparsers.choices.items()}
-ELSEWHERE = {"figures", "notebooks", "site", "test"}  # .ci/run runs the first three so or more, and the last is what runs this file
+# .ci/run runs the first three so or more, and the last is what runs this file
+ELSEWHERE = {"figures", "notebooks", "site", "test"}
 
 
 @pytest.fixture(scope="module")

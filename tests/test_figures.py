@@ -54,13 +54,15 @@ def placement():
     [("iterative", {"window": "2"}), ("ar_trm", {"window": "step"}), ("ar_trm", {"window": "4", "window_warmup": 9})],
 )
 def test_a_cut_gradient_hides_nothing_of_what_is_read(rung, fields):
-    """Which streams a pass reads, and which passes contribute, is what it is without a window; only the gradient is another."""
+    """Which streams a pass reads, and which passes contribute, is what it is without a window;
+    only the gradient is another."""
     small = {"task": "copy", "width": 16, "heads": 2, "context": 24, "batch": 4, "length": 4}
     cut, whole = (
         compute_placement(budget=12, rungs=[rung], **small | given)
         for given in (fields, {} if rung == "iterative" else {"window": "all"})
     )
-    assert cut.drop(columns="gradient").equals(whole.drop(columns="gradient")) and cut["gradient"].sum() < whole["gradient"].sum() == 12
+    assert (cut.drop(columns="gradient").equals(whole.drop(columns="gradient"))
+            and cut["gradient"].sum() < whole["gradient"].sum() == 12)
 
 
 # 7 rungs times 3 tasks; 2 metrics; 4 characters of a sum of 3 digits; evaluations at steps 2 and 4
@@ -72,9 +74,11 @@ def test_runs_of_several_settings_are_not_drawn_as_one(one_seed):
     """Of a study with variants one is named; of one that is not there the message says how it is trained."""
     other = one_seed.assign(study="mine", run=one_seed["run"] + "x", variant="norm=post", value=0.5)
     both = pd.concat([one_seed.assign(study="mine"), other])
-    with pytest.raises(ValueError, match="2 runs of task=addition, rung=ar_trm, seed=0 would be drawn as one: .*variant .*; 'norm=post'"):
+    with pytest.raises(ValueError, match="2 runs of task=addition, rung=ar_trm, seed=0 would be drawn as one: "
+                                         ".*variant .*; 'norm=post'"):
         gallery.result_figure("performance_across_tasks", both, "smoke", study="mine")
-    rows, points, _ = gallery.result_figure("performance_across_tasks", both[both["variant"] == "norm=post"], "smoke", study="mine")
+    rows, points, _ = gallery.result_figure("performance_across_tasks", both[both["variant"] == "norm=post"], "smoke",
+                                            study="mine")
     assert (points["mean"] == 0.5).all() and set(rows["variant"]) == {"norm=post"} and len(points) == 21
     with pytest.raises(ValueError, match="sweep --profile smoke --study yours`"):
         gallery.result_figure("performance_across_tasks", both, "smoke", study="yours")
@@ -89,7 +93,8 @@ def test_every_result_figure_is_drawn_of_one_seed(one_seed, stem):
     assert set(rows["problems"]) == {"unseen"} and set(rows["decoding"]) == {"greedy"}
     assert (rows["length"] == rows["training_length"]).all()
     assert points["low"].isna().all() and (points["seeds"] == 1).all()
-    for word in "smoke profile", "careful protocol", "greedy", "10 unseen problems", "1 seed", "fewer than five seeds", "chance":
+    for word in ("smoke profile", "careful protocol", "greedy", "10 unseen problems", "1 seed",
+                 "fewer than five seeds", "chance"):
         assert word in text_of(figure)
     assert "diverged" not in text_of(figure)
     assert all(entry.name in text_of(figure) or entry.short in text_of(figure) for entry in LADDER.values())
@@ -156,7 +161,8 @@ def test_a_study_has_the_runs_that_it_shares_with_an_earlier_one():
 
 @pytest.mark.parametrize("stem", ["learning_dynamics", "last_character_bottleneck"])
 def test_a_run_that_ended_early_counts_until_the_end(stem):
-    """As it was when it had learned. Two seeds: the first ends at step 2 with everything right, the second goes on to 4, with nothing."""
+    """As it was when it had learned. Two seeds: the first ends at step 2 with everything right,
+    the second goes on to 4, with nothing."""
     records = [invented(job) for job in jobs("smoke", seeds=(0, 1), rung=["universal"], task=["addition"])]
     for record, right in zip(records, (10, 0)):
         record["evaluations"] = [score | {"correct": [right] * len(score["correct"])} for score in record["evaluations"]
@@ -203,8 +209,8 @@ def test_a_note_names_all_numbers_of_passes_steps_and_problems():
 
 
 @pytest.mark.parametrize("dropped, words", [
-    ([], "; 2 (copy), 2 (reverse), 3 (addition) seeds, each a dot"), (["dual_ut"], "; 1 to 3 seeds, each a dot or thin line beside their mean, "
-                                                                      "their number in brackets")])
+    ([], "; 2 (copy), 2 (reverse), 3 (addition) seeds, each a dot"),
+    (["dual_ut"], "; 1 to 3 seeds, each a dot or thin line beside their mean, their number in brackets")])
 def test_a_note_counts_seeds_by_task_where_each_of_its_rungs_has_as_many(dropped, words):
     """Else each bar or line has its own."""
     rows = tidy(range(3))
@@ -236,7 +242,8 @@ def test_no_line_leads_from_where_there_is_none():
 
 @pytest.mark.parametrize("stem", gallery.RESULTS)
 def test_a_run_that_diverged_is_left_out_in_words(stem):
-    """One of two seeds of a rung: the figure says so and shows the other one, and nothing of what the first had scored."""
+    """One of two seeds of a rung: the figure says so and shows the other one,
+    and nothing of what the first had scored."""
     lost, = jobs("smoke", seeds=(1,), rung=["universal"], task=["addition"])
     records = [invented(job) for job in jobs("smoke", seeds=(0, 1))]
     for record in records:

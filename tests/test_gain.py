@@ -15,11 +15,14 @@ FIELDS = {"task": "addition", "length": 3, "width": 16, "heads": 2, "context": 3
 
 
 def record(run, right, executed, backward, others=()):
-    """A record of four training steps, evaluated after 2 and 4, with so many of 10 problems right; others: {steps: right}."""
+    """A record of four training steps, evaluated after 2 and 4, with so many of 10 problems right;
+    others: {steps: right}."""
     scores = [Score(step, 3, "unseen", "greedy", 10, [k] * 4, k)._asdict() for step, k in zip((2, 4), right)]
-    ledger = {"executed_passes": executed, "backward_passes": backward, "training_flop": 4000 * (executed + 2 * backward)}
+    ledger = {"executed_passes": executed, "backward_passes": backward,
+              "training_flop": 4000 * (executed + 2 * backward)}
     return {"run": run.hash, "configuration": asdict(run), "evaluations": scores, "ledger": ledger, "losses": [1.0] * 4,
-            "other_steps": [{"steps": steps, **Score(4, 3, "unseen", "greedy", 10, [k] * 4, k)._asdict()} for steps, k in others]}
+            "other_steps": [{"steps": steps, **Score(4, 3, "unseen", "greedy", 10, [k] * 4, k)._asdict()}
+                            for steps, k in others]}
 
 
 DENSE, CURED = Run(rung="dense", budget=6, **FIELDS), Run(rung="ar_trm", budget=6, norm="post", scale="unit", **FIELDS)
@@ -80,9 +83,8 @@ def test_a_prediction_about_cells_that_were_not_run_is_neither_right_nor_wrong()
     ):
         assert gain_predictions.against_predictions(tables, predictions)["held"].tolist() == [None] * len(predictions)
     assert gain.at_the_end(gain.trajectories([], set())).empty
-    nobody = pd.DataFrame(
-        [("Dense", 3, "training FLOP", inf, 1, 0, 2)], columns=["model", "passes", "axis", "spent", "place", "reached", "runs"]
-    )
+    nobody = pd.DataFrame([("Dense", 3, "training FLOP", inf, 1, 0, 2)],
+                          columns=["model", "passes", "axis", "spent", "place", "reached", "runs"])
     assert not gain_predictions.Tables(nothing, nobody, None).leads("training FLOP", nobody["passes"] == 3)
 
 
@@ -126,7 +128,8 @@ def test_until_is_what_was_spent_when_the_threshold_was_first_reached(trajectori
 
 
 def test_the_ranking_takes_medians_and_puts_last_what_never_got_there(trajectories):
-    """At 0.6 one of two cured runs gets there: its median lies between 2 and infinity. At 0.3 both are there after 2 and 4."""
+    """At 0.6 one of two cured runs gets there: its median lies between 2 and infinity.
+    At 0.3 both are there after 2 and 4."""
     table = gain.ranking(trajectories, 0.6)
     steps = table[table["axis"] == "training steps"].set_index("model")
     assert list(steps.index) == ["Dense", "cured AR-TRM"] and steps["spent"].tolist() == [4, inf]
@@ -134,7 +137,8 @@ def test_the_ranking_takes_medians_and_puts_last_what_never_got_there(trajectori
     assert steps["accuracy"].tolist() == pytest.approx([0.8, 0.65])
     flop = gain.ranking(trajectories, 0.3).set_index(["axis", "model"])["spent"]
     assert flop["training steps"].tolist() == [2, 3]
-    assert flop["training FLOP", "Dense"] == 36000 and flop["training FLOP", "cured AR-TRM"] == 36000  # 2 x 18, and 3 x 12
+    # 2 x 18, and 3 x 12
+    assert flop["training FLOP", "Dense"] == 36000 and flop["training FLOP", "cured AR-TRM"] == 36000
 
 
 @pytest.mark.parametrize("fields, label", [({}, "AR-TRM"), ({"window": "all"}, "AR-TRM, window all"),
@@ -143,7 +147,8 @@ def test_the_ranking_takes_medians_and_puts_last_what_never_got_there(trajectori
                                            ({"norm": "post", "scale": "unit", "supervision": "steps-optimised"},
                                             "cured AR-TRM, an update behind each step"),
                                            ({"norm": "reentry", "scale": "unit"}, "re-entry AR-TRM"),
-                                           ({"outer": 1, "budget": 3}, "AR-TRM"), ({"outer": 1, "budget": 12}, "AR-TRM, H = 1, L = 2"),
+                                           ({"outer": 1, "budget": 3}, "AR-TRM"),
+                                           ({"outer": 1, "budget": 12}, "AR-TRM, H = 1, L = 2"),
                                            ({"outer": 1, "inner": 1, "window": "all", "readout": "mean"},
                                             "AR-TRM, H = 1, L = 1, window all, mean of all steps")])
 def test_labels(fields, label):
@@ -161,7 +166,8 @@ def test_a_wiring_is_named_without_its_norm_and_scale():
 def test_the_best_setting_of_a_cell_is_the_one_with_most_right_over_its_seeds():
     """Post-norm is ahead with one seed, behind in the mean; with 12 passes the means at 1e-3 and 3e-3 are equal."""
     runs = [(6, "pre", 1e-3, (6, 6)), (6, "post", 1e-3, (3, 8)), (12, "post", 3e-3, (5, 5)), (12, "post", 1e-3, (4, 6))]
-    records = [record(Run(rung="dense", budget=budget, norm=norm, learning_rate=rate, seed=seed, **FIELDS), (9, end), 6, 6)
+    records = [record(Run(rung="dense", budget=budget, norm=norm, learning_rate=rate, seed=seed, **FIELDS),
+                      (9, end), 6, 6)
                for budget, norm, rate, ends in runs for seed, end in enumerate(ends)]
     ends = gain.at_the_end(gain.trajectories(records, {each["run"] for each in records}))
     assert len(ends) == 8
@@ -201,8 +207,10 @@ def test_cells_are_compared_seed_by_seed():
 
 
 def test_contrasts_are_in_points_each_model_at_its_own_depth():
-    """Ahead by 10, 20, 30, 40 and -50 points: 10 in the mean, the deviation 10 sqrt(10 * 1.25), t = 2.776 with four degrees of freedom."""
-    cells = [("Dense", 3, seed, end) for seed, end in enumerate((0.6, 0.7, 0.8, 0.9, 0.0))] + [("UT", 12, seed, 0.5) for seed in range(5)]
+    """Ahead by 10, 20, 30, 40 and -50 points: 10 in the mean, the deviation 10 sqrt(10 * 1.25),
+    t = 2.776 with four degrees of freedom."""
+    cells = ([("Dense", 3, seed, end) for seed, end in enumerate((0.6, 0.7, 0.8, 0.9, 0.0))]
+             + [("UT", 12, seed, 0.5) for seed in range(5)])
     (row,) = gain.contrasts(
         pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"]), [("Dense", "UT")], {"Dense": 3, "UT": 12}
     ).itertuples()
@@ -272,7 +280,8 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     (ax,) = gain_figures.row_by_row(
         gain.at_the_end(trajectories), {"Dense": "rung 1", "cured AR-TRM": "rung 7"}, 0.1, 0.75, "a note", filled=[1]
     ).axes
-    assert [list(line.get_xdata()) for line in ax.lines[:6]] == [[0.8], [], [0.8] * 2, [0.9], [0.4], pytest.approx([0.65] * 2)]
+    assert ([list(line.get_xdata()) for line in ax.lines[:6]]
+            == [[0.8], [], [0.8] * 2, [0.9], [0.4], pytest.approx([0.65] * 2)])
     assert [line.get_markerfacecolor() == "none" for line in ax.lines[3:5]] == [True, False]
     assert [text.get_text() for text in ax.texts] == ["80", "65", "mean"] and [
         tick.get_text() for tick in ax.get_yticklabels()
@@ -284,7 +293,8 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     )
     quarters["trained"] = quarters["passes"]
     run, other, guess = (
-        pointers_figures.by_pointers(quarters, {"Dense": "rung 1"}, pd.Series(0.2, index=[1, 2, 3, 4]), "a note").axes[0].lines
+        pointers_figures.by_pointers(quarters, {"Dense": "rung 1"}, pd.Series(0.2, index=[1, 2, 3, 4]), "a note")
+        .axes[0].lines
     )
     assert (
         list(run.get_xdata()) == [1, 2, 3, 4]
@@ -296,18 +306,17 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     passes = pointers_figures.by_passes(quarters.assign(trained=8), {"Dense": "rung 1"}, "a note").axes[0]
     mean, marks = passes.lines[:2]  # of one pointer, so of the last quarter
     assert list(mean.get_xdata()) == list(marks.get_xdata()) == [4, 8] and list(mean.get_ydata()) == [1, 0.5]
-    assert list(passes.lines[-1].get_xdata()) == [8, 8] and [text.get_text() for text in passes.figure.legends[0].texts] == [
-        "1 pointer",
-        "2 pointers",
-        "3 pointers",
-        "4 pointers",
-    ]
+    assert (list(passes.lines[-1].get_xdata()) == [8, 8]
+            and [text.get_text() for text in passes.figure.legends[0].texts]
+            == ["1 pointer", "2 pointers", "3 pointers", "4 pointers"])
 
     order = ["Dense", "cured AR-TRM"]
     figure = gain_figures.spending(gain.until(trajectories, 0.5), gain.AXES, order, "a note")
     assert [ax.get_title().replace("\n", " ") for ax in figure.axes] == list(gain.AXES)
-    drawn = {(line.get_xdata()[0], line.get_ydata()[0], line.get_markerfacecolor() != "none") for line in figure.axes[0].lines}
-    assert drawn == {(4, 0.1, True), (2, -0.9, False)}  # of two cured runs one got there; 6 passes are a little above the middle
+    drawn = {(line.get_xdata()[0], line.get_ydata()[0], line.get_markerfacecolor() != "none")
+             for line in figure.axes[0].lines}
+    # of two cured runs one got there; 6 passes are a little above the middle
+    assert drawn == {(4, 0.1, True), (2, -0.9, False)}
     nobody = gain.until(trajectories, 0.95)
     assert not any(ax.lines for ax in gain_figures.spending(nobody, gain.AXES, order).axes)
 
@@ -317,17 +326,21 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
 
 
 def test_predictions_are_held_against_the_tables():
-    """Invented: the cured model is right in 80 % with 3 passes and 60 % with 24, 70 % with 24 and the whole gradient."""
+    """Invented: the cured model is right in 80 % with 3 passes and 60 % with 24,
+    70 % with 24 and the whole gradient."""
     cells = [
         ("cured AR-TRM", 3, 0.8, 100),
         ("cured AR-TRM", 24, 0.6, 800),
         ("cured AR-TRM, window all", 24, 0.7, 900),
         ("AR-TRM", 24, 0.4, inf),
     ]
-    ends = pd.DataFrame([(model, passes, accuracy) for model, passes, accuracy, _ in cells], columns=["model", "passes", "accuracy"])
-    ranking = pd.DataFrame([(axis, model, passes, i) for axis in gain.AXES for i, (model, passes, _, _) in enumerate(cells, 1)],
+    ends = pd.DataFrame([(model, passes, accuracy) for model, passes, accuracy, _ in cells],
+                        columns=["model", "passes", "accuracy"])
+    ranking = pd.DataFrame([(axis, model, passes, i)
+                            for axis in gain.AXES for i, (model, passes, _, _) in enumerate(cells, 1)],
                            columns=["axis", "model", "passes", "place"])
-    depths = pd.DataFrame([("cured AR-TRM", 12, passes, accuracy) for passes, accuracy in ((6, 0.5), (12, 0.7), (24, 0.72))],
+    depths = pd.DataFrame([("cured AR-TRM", 12, passes, accuracy)
+                           for passes, accuracy in ((6, 0.5), (12, 0.7), (24, 0.72))],
                           columns=["model", "trained", "passes", "accuracy"])
     held = gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, depths))["held"].tolist()
     assert held == [True, True, True, False, True, True, True, False]
@@ -338,7 +351,8 @@ def test_predictions_are_held_against_the_tables():
         ("cured AR-TRM, window all", 24, 0.7, inf),
     ]
     ends = pd.DataFrame([(model, passes, accuracy) for model, passes, accuracy, _ in cells], columns=ends.columns)
-    ranking = ranking.assign(model=[model for model, *_ in cells] * len(gain.AXES), passes=[24, 24, 3, 24] * len(gain.AXES))
+    ranking = ranking.assign(model=[model for model, *_ in cells] * len(gain.AXES),
+                             passes=[24, 24, 3, 24] * len(gain.AXES))
     depths = depths.assign(accuracy=[0.65, 0.7, 0.6])
     assert gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, depths))["held"].tolist() == [
         not one for one in held
@@ -349,18 +363,22 @@ def test_predictions_are_held_against_the_tables():
     (0.8, 0.78, [True, True, True, True, True, True, True]), (0.7, 0.6, [True, True, False, True, True, False, True]),
     (0.9, 0.88, [True, True, True, True, False, True, True])])
 def test_what_is_predicted_of_the_tuned_models(whole, step, held):
-    """Invented: all models end at 80 % with 6 passes, Dense at 96 % with 3; with 12 and 24 the AR-TRM with its whole gradient ends at
-    `whole`, under the published window at 65 %, Iterative Step at `step`, and the other flat ones at 60 %."""
+    """Invented: all models end at 80 % with 6 passes, Dense at 96 % with 3; with 12 and 24 the AR-TRM with its whole
+    gradient ends at `whole`, under the published window at 65 %, Iterative Step at `step`,
+    and the other flat ones at 60 %."""
     deep = {"AR-TRM, window all": whole, "AR-TRM": 0.65, "Iterative Step": step, "Iterative": 0.6, "UT": 0.6}
     cells = [(model, passes, 0.8 if passes == 6 else end) for model, end in deep.items() for passes in (6, 12, 24)]
-    ends = pd.DataFrame([("Dense", 3, 0.96), ("Dense", 6, 0.8), ("Dense", 24, 0.7), *cells], columns=["model", "passes", "accuracy"])
+    ends = pd.DataFrame([("Dense", 3, 0.96), ("Dense", 6, 0.8), ("Dense", 24, 0.7), *cells],
+                        columns=["model", "passes", "accuracy"])
     ranking = pd.DataFrame([("training FLOP", 1, 3)], columns=["axis", "place", "passes"])
-    found = gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, None), gain_predictions.TUNED_PREDICTIONS)
+    found = gain_predictions.against_predictions(gain_predictions.Tables(ends, ranking, None),
+                                                 gain_predictions.TUNED_PREDICTIONS)
     assert found["held"].tolist() == held
 
 
 @pytest.mark.parametrize("steps, held", [({}, [True] * 8), (
-    {("UT", 3): None, ("AR-TRM", 24): 300, ("cured AR-TRM", 3): None, ("AR-TRM, window all", 6): None, ("Dense", 24): 5}, [False] * 8)])
+    {("UT", 3): None, ("AR-TRM", 24): 300, ("cured AR-TRM", 3): None, ("AR-TRM, window all", 6): None,
+     ("Dense", 24): 5}, [False] * 8)])
 def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
     """Invented: steps until learned, in all of two runs or in none."""
     models = {
@@ -377,10 +395,13 @@ def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
     }
     spent = {(model, passes): each for model, cells in models.items() for passes, each in zip((3, 6, 12, 24), cells)}
     del spent["AR-TRM, window all", 3], spent["cured AR-TRM, window all", 3]
-    cells = pd.DataFrame([(model, passes, 2 if each else 0, 2, each or inf) for (model, passes), each in (spent | steps).items()],
+    cells = pd.DataFrame([(model, passes, 2 if each else 0, 2, each or inf)
+                          for (model, passes), each in (spent | steps).items()],
                          columns=["model", "passes", "reached", "runs", "spent"])
-    ranking = pd.concat([cells.assign(axis=axis, spent=cells["spent"] * scale).sort_values("spent", kind="stable").assign(
-        place=range(1, len(cells) + 1)) for axis, scale in (("training steps", 1), ("training FLOP", cells["passes"]))])
+    ranking = pd.concat([
+        cells.assign(axis=axis, spent=cells["spent"] * scale).sort_values("spent", kind="stable").assign(
+            place=range(1, len(cells) + 1))
+        for axis, scale in (("training steps", 1), ("training FLOP", cells["passes"]))])
     assert (
         gain_predictions.against_predictions(
             gain_predictions.Tables(None, ranking, None), gain_predictions.LEARNED_PREDICTIONS
@@ -390,11 +411,12 @@ def test_what_is_predicted_of_learning_copy_and_reverse(steps, held):
 
 
 @pytest.mark.parametrize("whole, dense, ut, other, held", [
-    (0.9, 0.5, 0.6, 0.85, [True] * 9), (0.5, 0.5, 0.6, 0.85, [False, False, False, False, True, True, True, True, False]),
+    (0.9, 0.5, 0.6, 0.85, [True] * 9),
+    (0.5, 0.5, 0.6, 0.85, [False, False, False, False, True, True, True, True, False]),
     (0.9, 0.6, 0.5, 0.7, [True, True, True, True, False, False, False, False, True])])
 def test_what_is_predicted_of_pointers(whole, dense, ut, other, held):
-    """Invented: with its whole gradient rung 7 ends at `whole` with 12 passes, at `other` without nesting or read by ACT, Dense and UT
-    at `dense` and `ut` with 3, and all else at 60 % or as given."""
+    """Invented: with its whole gradient rung 7 ends at `whole` with 12 passes, at `other` without nesting or read by
+    ACT, Dense and UT at `dense` and `ut` with 3, and all else at 60 % or as given."""
     given = {
         ("Dense", 3): dense,
         ("UT", 3): ut,
@@ -403,15 +425,16 @@ def test_what_is_predicted_of_pointers(whole, dense, ut, other, held):
         ("AR-TRM, H = 1, L = 1, window all", 12): other,
         ("Dual Nested UT, window all", 12): other,
     }
-    models = (*gain.FLAT, "AR-TRM, window all", "AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all", "cured AR-TRM")
+    models = (*gain.FLAT, "AR-TRM, window all", "AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all",
+              "cured AR-TRM")
     ends = pd.DataFrame(
         [(model, passes, given.get((model, passes), 0.6)) for model in models for passes in (3, 12, 24)],
         columns=["model", "passes", "accuracy"],
     )
     assert (
-        gain_predictions.against_predictions(gain_predictions.Tables(ends, None, None), gain_predictions.POINTERS_PREDICTIONS)[
-            "held"
-        ].tolist()
+        gain_predictions.against_predictions(
+            gain_predictions.Tables(ends, None, None), gain_predictions.POINTERS_PREDICTIONS
+        )["held"].tolist()
         == held
     )
     assert {model for pair in gain_predictions.POINTERS_CONTRASTS for model in pair} <= {
@@ -422,16 +445,19 @@ def test_what_is_predicted_of_pointers(whole, dense, ut, other, held):
 def test_quarters_are_of_the_last_evaluation_at_the_training_length():
     """Invented: of ten problems 9, 7, 5 and 1 have the four characters right in the end."""
     run = Run(rung="dense", budget=6, **FIELDS)
-    kinds = [(2, 3, "unseen", "greedy", [1] * 4), (4, 3, "unseen", "greedy", [9, 7, 5, 1]), (4, 3, "seen", "greedy", [10] * 4),
-             (4, 3, "unseen", "sampled", [2] * 4), (4, 6, "unseen", "greedy", [3] * 7)]
-    evaluations = [Score(step, length, problems, decoding, 10, right, 0)._asdict() for step, length, problems, decoding, right in kinds]
+    kinds = [(2, 3, "unseen", "greedy", [1] * 4), (4, 3, "unseen", "greedy", [9, 7, 5, 1]),
+             (4, 3, "seen", "greedy", [10] * 4), (4, 3, "unseen", "sampled", [2] * 4),
+             (4, 6, "unseen", "greedy", [3] * 7)]
+    evaluations = [Score(step, length, problems, decoding, 10, right, 0)._asdict()
+                   for step, length, problems, decoding, right in kinds]
     other = Run(rung="dense", budget=6, seed=1, **FIELDS)
     records = [{"run": each.hash, "configuration": asdict(each), "evaluations": evaluations} for each in (run, other)]
     records[0]["other_steps"] = [
         {"steps": run.steps // 2} | score for score in (evaluations[2], evaluations[1] | {"correct": [4, 3, 2, 1]})
     ]
     found = gain.by_quarter(records, {run.hash})
-    assert found["accuracy"].tolist() == [0.4, 0.3, 0.2, 0.1, 0.9, 0.7, 0.5, 0.1] and found["quarter"].tolist() == [1, 2, 3, 4] * 2
+    assert (found["accuracy"].tolist() == [0.4, 0.3, 0.2, 0.1, 0.9, 0.7, 0.5, 0.1]
+            and found["quarter"].tolist() == [1, 2, 3, 4] * 2)
     assert (
         found["passes"].tolist() == [3] * 4 + [6] * 4
         and set(found["trained"]) == {6}

@@ -80,7 +80,8 @@ def test_the_same_seed_gives_the_same_run_with_dropout(precision, compiled):
 
 def test_the_commands_train_compiled_and_check_what_they_kept(tmp_path, capsys):
     words = ["--store", str(tmp_path), "--device", "cuda"]
-    assert main(["train", "--profile", "smoke", "--rung", "ar_trm", "--task", "copy", "--dropout", "0.1", "--compile", *words]) == 0
+    assert main(["train", "--profile", "smoke", "--rung", "ar_trm", "--task", "copy", "--dropout", "0.1", "--compile",
+                 *words]) == 0
     record = json.loads(next((tmp_path / "records").glob("*.json")).read_text())
     assert record["environment"]["device"] == torch.cuda.get_device_name() and record["environment"]["compiled"]
     assert record["ledger"]["peak_memory"] > 0

@@ -28,7 +28,8 @@ def test_number_of_parameters_is_the_published_one(rung):
 def test_counting_does_not_import_the_compiler():
     """PyTorch's, whose import takes longer than all else that `tarm ladder` does."""
     code = ("import sys, tarm; "
-            "print(*(tarm.Architecture(rung=rung).count_parameters() for rung in tarm.LADDER), 'torch._dynamo' in sys.modules)")
+            "print(*(tarm.Architecture(rung=rung).count_parameters() for rung in tarm.LADDER), "
+            "'torch._dynamo' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [*map(str, PUBLISHED_SIZES.values()), "False"]
 
@@ -43,7 +44,8 @@ def assert_normal(tensor, std):
 @pytest.mark.parametrize("rung", LADDER)
 @pytest.mark.parametrize("scale", ["published", "unit", "input", "states"])
 def test_every_parameter_starts_as_the_paper_says(rung, scale):
-    """N(0, 0.02^2) but for norms, biases and the binary halting head; scale="unit" and "states" change y_init and z_init only."""
+    """N(0, 0.02^2) but for norms, biases and the binary halting head;
+    scale="unit" and "states" change y_init and z_init only."""
     if scale in ("input", "states") and LADDER[rung].family != "dual stream":
         pytest.skip("the rung has no states")
     model = build(rung, scale=scale, **SMALL)
@@ -94,12 +96,14 @@ def test_a_layer_norm_of_any_name_starts_at_one_and_zero(monkeypatch):
     class Named(LADDER["iterative"].model):
         def __init__(self, architecture):
             super().__init__(architecture)
-            self.ln, self.rms, self.own = nn.LayerNorm(architecture.width), nn.RMSNorm(architecture.width), nn.Linear(8, 8)
+            self.ln, self.rms, self.own = (nn.LayerNorm(architecture.width), nn.RMSNorm(architecture.width),
+                                           nn.Linear(8, 8))
             self.gate, self.mixing = nn.Parameter(torch.ones(1)), nn.Parameter(torch.rand(architecture.width))
 
     monkeypatch.setitem(LADDER, "named", LADDER["iterative"]._replace(key="named", model=Named))
     one, again, other = (build("named", seed=seed, **SMALL) for seed in (0, 0, 1))
-    assert (one.ln.weight == 1).all() and (one.ln.bias == 0).all() and (one.rms.weight == 1).all() and one.gate.item() == 1
+    assert ((one.ln.weight == 1).all() and (one.ln.bias == 0).all() and (one.rms.weight == 1).all()
+            and one.gate.item() == 1)
     assert_normal(one.own.weight, 0.02)
     assert one.mixing.equal(again.mixing) and not one.mixing.equal(other.mixing) and one.mixing.min() >= 0
 

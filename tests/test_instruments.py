@@ -126,7 +126,8 @@ def test_attention_is_causal_and_uniform_where_all_scores_are_equal():
 
 
 def test_attention_of_a_model_in_bf16_adds_up_to_one():
-    maps = instruments.attention(build("dense", width=16, heads=2, budget=3, context=16, precision="bf16"), copy_batch()[0])
+    maps = instruments.attention(build("dense", width=16, heads=2, budget=3, context=16, precision="bf16"),
+                                 copy_batch()[0])
     for weights in maps:
         torch.testing.assert_close(weights.sum(-1), torch.ones(4, 2, 9))
 

@@ -84,13 +84,15 @@ NO_GRADIENT = {("dual_nested_ut", "cycle"): {"y_init", "z_init"}, ("dual_nested_
                ("ar_trm", "cycle"): {"y_init", "z_init", "q_halt.weight", "q_halt.bias"},
                ("ar_trm", "step"): {"y_init", "z_init", "q_halt.weight", "q_halt.bias"},
                ("ar_trm", "all"): {"q_halt.weight", "q_halt.bias"},
-               ("iterative", "3"): {"token_embedding.weight", "position_embedding.weight"}}  # x enters once, at the start
+               # x enters once, at the start
+               ("iterative", "3"): {"token_embedding.weight", "position_embedding.weight"}}
 NO_GRADIENT["iterative_step", "3"] = NO_GRADIENT["iterative", "3"]
 
 
 @pytest.mark.parametrize("rung, window", [
     (rung, window) for rung, entry in LADDER.items()
-    for window in (("cycle", "step", "all") if entry.model.nested else ("cycle", "3") if "iterative" in rung else ("cycle",))])
+    for window in (("cycle", "step", "all") if entry.model.nested else
+                   ("cycle", "3") if "iterative" in rung else ("cycle",))])
 def test_which_parameters_get_a_gradient(rung, window):
     """All, but for y_init and z_init, detached at the first step, and the binary halting head, which has no loss."""
     model = small(rung, window=window)

@@ -113,7 +113,8 @@ from tarm.memory import forget_peak, peak
 from tarm.runs import Run, Schedule
 from tarm.training import train
 
-run = Run(rung="iterative", task="copy", length=2, batch=2, training_steps=3, width=16, heads=2, budget=6, context=24, dropout=0)
+run = Run(rung="iterative", task="copy", length=2, batch=2, training_steps=3, width=16, heads=2, budget=6,
+          context=24, dropout=0)
 train(run, Schedule(3, (2,), problems=2))  # loads what is loaded once
 first = train(run, Schedule(3, (2,), problems=2)).ledger["peak_memory"]
 pieces = [torch.ones(2**14) for _ in range(1600)]  # 100 MiB in pieces of 64 KiB, which malloc takes from its heap
@@ -132,7 +133,8 @@ def test_a_system_that_does_not_say_its_peak_has_none(monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is that of the whole process")
 def test_the_peak_of_a_run_knows_nothing_of_what_was_freed_before_it():
-    """Two equal runs in one process, 100 MiB allocated and freed between them: their peaks differ by less than 20 MiB."""
+    """Two equal runs in one process, 100 MiB allocated and freed between them:
+    their peaks differ by less than 20 MiB."""
     done = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True)
     first, second = map(int, done.stdout.split())
     assert abs(second - first) < 20 * 2**20

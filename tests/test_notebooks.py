@@ -45,7 +45,8 @@ def test_is_valid_and_was_run_from_top_to_bottom(chapter):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert not [output for output in outputs_of(chapter) if output.output_type == "error"]
     assert not [output for output in outputs_of(chapter) if output.get("name") == "stderr"]
-    assert " at 0x" not in str([output.get("data", output.get("text")) for output in outputs_of(chapter)])  # an address, another each time
+    # an address, another each time
+    assert " at 0x" not in str([output.get("data", output.get("text")) for output in outputs_of(chapter)])
 
 
 def tags_of(cell):
@@ -63,11 +64,12 @@ def test_cells_and_their_lines_are_short(chapter):
 def test_cells_of_claims_show_nothing_else(chapter):
     for cell in code_of(chapter):
         if "claims" in tags_of(cell):
-            assert "claim(" in cell.source and {output.output_type for output in cell.outputs} == {"stream"}, cell.source
+            assert "claim(" in cell.source
+            assert {output.output_type for output in cell.outputs} == {"stream"}, cell.source
 
 
 def test_is_more_prose_than_code(chapter):
-    """In words; puzzles are not counted, since a reader writes rather than reads them, nor the checks of puzzles and of prose."""
+    """In words. Puzzles are not counted, which a reader writes rather than reads, nor checks of them and of prose."""
     code = [cell.source for cell in code_of(chapter) if not {"puzzle", "check", "claims"} & tags_of(cell)]
     assert len(prose_of(chapter).split()) > 1.5 * len(" ".join(code).split())
 
@@ -173,7 +175,8 @@ def test_several_notebooks_run_side_by_side_and_are_told_in_order(notebook, tmp_
     paths[1].write_bytes(notebook.read_bytes())
     monkeypatch.setattr(notebooks, "numbered", lambda: paths)
     store = Store(tmp_path / "store")
-    assert list(notebooks.run_all("smoke", "cpu", store, parameters={"n": 4}, workers=2)) == [(path, True) for path in paths]
+    assert (list(notebooks.run_all("smoke", "cpu", store, parameters={"n": 4}, workers=2))
+            == [(path, True) for path in paths])
     assert [printed(store.root / "notebooks" / "smoke" / path.name) for path in paths] == ["3\n"] * 2
     with pytest.raises(RuntimeError, match="01-tiny.ipynb failed in cell .*ZeroDivisionError"):
         list(notebooks.run_all("smoke", "cpu", store, parameters={"n": 0}, workers=2))

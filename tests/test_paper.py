@@ -12,19 +12,21 @@ from tarm.reported import numbers, runs_of
 from tarm.store import COMMITTED, Store
 from tarm.studies import STUDIES
 
-STEMS = [*gallery.RESULTS, "first_character", "scatter", "phase_transition", "spent_compute", "spent_refinement", "spent_depth"]
+STEMS = [*gallery.RESULTS, "first_character", "scatter", "phase_transition", "spent_compute", "spent_refinement",
+         "spent_depth"]
 MAIN = {run.rung: run for run in runs_of("main", task="addition")}
 SMALL = {run.rung: run for run in runs_of("compute", width=192, budget=24)}
 
 
 def made(run, right, seed=0, **fields):
-    """`helpers.published_record` at the published evaluations of the run's study, with a ledger: per step as many passes as the
-    budget, half of them trained, and a PFLOP."""
+    """`helpers.published_record` at the published evaluations of the run's study, with a ledger: per step as many
+    passes as the budget, half of them trained, and a PFLOP."""
     every = 250 if run.training_steps == 5000 else 200
     steps = range(every, run.training_steps + 1, every)
     one = published_record(run, [right * step // run.training_steps for step in steps], steps, seed=seed, **fields)
     others = [published_record(run, [right] * len(steps), steps, length, seed=seed, **fields) for length in (20, 30)]
-    ledger = {"executed_passes": run.budget, "backward_passes": run.budget / 2, "training_flop": 1e15 * run.training_steps}
+    ledger = {"executed_passes": run.budget, "backward_passes": run.budget / 2,
+              "training_flop": 1e15 * run.training_steps}
     return one | {"evaluations": one["evaluations"] + [e for other in others for e in other["evaluations"]],
                   "ledger": ledger, "losses": [1.0] * run.training_steps}
 
@@ -57,8 +59,8 @@ def test_all_figures_are_tried_here(nothing):
 
 
 # cells of each figure that have a run: of main on addition UT and Dense; of compute only UT; cured is in the two others
-RAN = dict.fromkeys(gallery.RESULTS, 2) | {"first_character": 1, "scatter": 1, "phase_transition": 1, "spent_compute": 1,
-                                           "spent_refinement": 2, "spent_depth": 0}
+RAN = dict.fromkeys(gallery.RESULTS, 2) | {"first_character": 1, "scatter": 1, "phase_transition": 1,
+                                           "spent_compute": 1, "spent_refinement": 2, "spent_depth": 0}
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -93,8 +95,8 @@ def test_a_cell_that_was_not_run_has_rows_without_value_or_seed(some):
 
 
 def test_the_first_character_table_shows_published_and_ours():
-    """Sampled and seen at L = 20: 60 and 70, so 65 in the mean; at L = 10, where it rises, 60 (3600 + 3800 + 4000) / 3 / 4000
-    rounded down each time: 54, 57, 60, and 63, 66, 70."""
+    """Sampled and seen at L = 20: 60 and 70, so 65 in the mean; at L = 10, where it rises,
+    60 (3600 + 3800 + 4000) / 3 / 4000 rounded down each time: 54, 57, 60, and 63, 66, 70."""
     rows = paper.first_characters([made(SMALL["universal"], right, seed) for seed, right in ((0, 60), (1, 70))])
     ours = rows[rows["seeds"] > 0].set_index("column")
     assert ours["mean"].to_dict() == pytest.approx({"L = 10": (57 + 199 / 3) / 2, "L = 20": 65, "L = 30": 65})
@@ -152,7 +154,8 @@ def test_progress_counts_the_cells_and_seeds_of_each_study():
     """Two seeds of UT with 24 passes at width 192, in bf16, are a cell of `compute` and of `refinement`."""
     records = [made(SMALL["universal"], 60, seed, precision="bf16") for seed in (0, 1)]
     far = paper.progress(records).set_index("study")
-    assert far.loc["compute"].tolist() == [28, 1, 2, 2, "bf16"] and far.loc["refinement"].tolist() == [6, 1, 2, 2, "bf16"]
+    assert (far.loc["compute"].tolist() == [28, 1, 2, 2, "bf16"]
+            and far.loc["refinement"].tolist() == [6, 1, 2, 2, "bf16"])
     assert far.loc["main"].tolist() == [21, 0, 0, 0, ""] and far["run"].sum() == 2
     assert "cross" not in far.index  # a study of the small sizes
 
@@ -170,7 +173,8 @@ def test_the_paper_profile_draws_from_records_and_trains_nothing(tmp_path, capsy
     assert {path.stem for path in (tmp_path / "figures" / "paper").glob("*.svg")} == set(STEMS)
     ran = dict(re.findall(r"^(\w+): (nothing|\d+)", out, re.MULTILINE))
     assert list(ran) == STEMS and "nothing was trained" in out
-    assert {path.stem for path in (COMMITTED.parent / "paper").glob("*.svg")} == {stem for stem, n in ran.items() if n != "nothing"}
+    assert ({path.stem for path in (COMMITTED.parent / "paper").glob("*.svg")}
+            == {stem for stem, n in ran.items() if n != "nothing"})
     assert main(["figures", "--profile", "paper", "--store", str(tmp_path), "--fresh"]) == 1
     assert "this would train" in capsys.readouterr().err
 

@@ -54,16 +54,18 @@ def test_they_are_trained_and_listed_and_without_them_the_record_says_so(folder,
     assert trained.returncode == 0, trained.stderr
     runs = [json.loads(line) for line in tarm(folder, "list", "--json").stdout.splitlines()]
     assert {(run["rung"], run["task"]) for run in runs} == {("recall", "sort"), ("iterative", "sort")}
-    study = tarm(folder, "sweep", "--study", "mine", "--profile", "smoke", "--seeds", "2", "--dry-run").stdout.splitlines()
+    study = tarm(folder, "sweep", "--study", "mine", "--profile", "smoke", "--seeds", "2",
+                 "--dry-run").stdout.splitlines()
     assert len(study) == 2 * 2 + 1 and all("rung=recall" in line for line in study[:-1])
     recall, = (run["run"] for run in runs if run["rung"] == "recall")
     assert main(["evaluate", recall, "--store", str(folder / "store")]) == 1
-    assert "recall comes from a plugin, or from a newer tarm): name its file with --plugin" in capsys.readouterr().err.replace("sort, ", "")
+    assert ("recall comes from a plugin, or from a newer tarm): name its file with --plugin"
+            in capsys.readouterr().err.replace("sort, ", ""))
 
 
 def test_the_readmes_script_draws_the_study_and_looks_into_a_model(folder):
-    """Both commands are given in the folder, and so is the script; the figure has one bar, of the rung and the norm it names.
-    And the rung's passes are traced."""
+    """Both commands are given in the folder, and so is the script; the figure has one bar, of the rung and the norm it
+    names. And the rung's passes are traced."""
     script, = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "result_figure" in block)
     environment = {name: value for name, value in os.environ.items() if name not in ("TARM_STORE", "TARM_PLUGINS")}
     trace = """
@@ -82,9 +84,11 @@ print("other:", *other["study"].unique(), set(other["run"]) & set(rows["run"]))
     ):
         done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr
-    assert " stream " in done.stdout and "other: mine set()" in done.stdout and "Recall" in done.stdout.split("traced:")[1].splitlines()
+    assert (" stream " in done.stdout and "other: mine set()" in done.stdout
+            and "Recall" in done.stdout.split("traced:")[1].splitlines())
     drawn = pd.read_csv(folder / "my_figures" / "data" / "mine.csv")
-    assert drawn[["study", "rung"]].values.tolist() == [["mine", "recall"]] and drawn["variant"].str.contains("norm=post").all()
+    assert (drawn[["study", "rung"]].values.tolist() == [["mine", "recall"]]
+            and drawn["variant"].str.contains("norm=post").all())
 
 
 def test_a_colour_that_nothing_can_draw_is_refused():
@@ -94,14 +98,14 @@ def test_a_colour_that_nothing_can_draw_is_refused():
 
 
 def test_the_readmes_command_draws_every_rung_and_the_new_one(folder):
-    """In a folder that holds the file and nothing else, by what the command does: the main study, then the chapters (the one
-    that draws it; .ci/run runs them all)."""
+    """In a folder that holds the file and nothing else, by what the command does: the main study, then the chapters
+    (the one that draws it; .ci/run runs them all)."""
     (folder / "my_task.py").unlink()
     line, = re.findall(r"^python -m (tarm --plugin my_rung\.py) figures --profile smoke$", README, re.MULTILINE)
     environment = {name: value for name, value in os.environ.items() if name not in ("TARM_STORE", "TARM_PLUGINS")}
     for words in "sweep --study main --profile smoke --jobs 1", "notebooks 09 --profile smoke":
-        done = subprocess.run([sys.executable, "-m", *shlex.split(f"{line} {words}")], cwd=folder, capture_output=True, text=True,
-                              env=environment)
+        done = subprocess.run([sys.executable, "-m", *shlex.split(f"{line} {words}")], cwd=folder, capture_output=True,
+                              text=True, env=environment)
         assert done.returncode == 0, done.stderr
     drawn = folder / ".tarm" / "figures" / "smoke"
     names = {path.stem: re.findall(r"<!-- (.*) -->", path.read_text(encoding="utf-8")) for path in drawn.glob("*.svg")}
@@ -151,7 +155,8 @@ def test_variants_keep_what_a_rung_of_ones_own_changes(monkeypatch):
             return super().core(*arguments)
 
     for model in Loud, Alone, Looping:
-        monkeypatch.setitem(LADDER, model.__name__, Rung(model.__name__, "One", "One", "two streams", "#000000", "one", model))
+        monkeypatch.setitem(LADDER, model.__name__,
+                            Rung(model.__name__, "One", "One", "two streams", "#000000", "one", model))
     for change in {"readout": "mean"}, {"supervision": "steps"}, {"start": "x"}:
         own, builtin = (build(rung, **SIZE, **change)(TOKENS).logits for rung in ("Loud", "dual_ut"))
         assert not own.allclose(builtin)
@@ -169,7 +174,8 @@ def test_a_file_that_fails_leaves_nothing_registered(folder, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(path))
     task = path.read_text(encoding="utf-8")
     before = set(TASKS), {name: set(tasks) for name, tasks in PROFILES.items()}
-    for end in "nowhere", "nothing_here":  # of different lengths, by which Python tells a file that changed within a second
+    # of different lengths, by which Python tells a file that changed within a second
+    for end in "nowhere", "nothing_here":
         path.write_text(f"{task}\n{end}", encoding="utf-8")
         with pytest.raises(ValueError, match=f"NameError: name '{end}'"):
             load_plugins()
@@ -226,7 +232,8 @@ def test_a_rung_without_a_core_is_refused():
 
 
 def test_a_parameter_without_a_value_is_refused():
-    """What torch.empty makes is whatever was in memory, another model each time. With a value it stays as it was made."""
+    """What torch.empty makes is whatever was in memory, another model each time.
+    With a value it stays as it was made."""
     class Empty(Iterative):
         make = staticmethod(torch.empty)
 
@@ -281,7 +288,8 @@ def test_the_built_in_rungs_pass_that_check(key):
 
 @pytest.mark.parametrize("answer, words", [
     (lambda x: x[:, 0], r"answer of 8 problems of 'odd' is \(8,\)"), (lambda x: x[:4], r"is \(4, 4\)"),
-    (lambda x: x.float(), "torch.float32: it must be .*torch.int64"), (lambda x: x + 10, "ids of one or more of the characters"),
+    (lambda x: x.float(), "torch.float32: it must be .*torch.int64"),
+    (lambda x: x + 10, "ids of one or more of the characters"),
     (lambda x: symbol(x, "a"), "'a' is not in the vocabulary")])
 def test_a_task_that_writes_no_problems_is_refused(answer, words):
     with pytest.raises(ValueError, match=words):
@@ -355,7 +363,8 @@ def test_a_plugin_that_is_named_can_be_imported_too(folder, words):
 def test_a_study_of_ones_own_is_swept_like_any_other():
     """Its jobs, by name; not one whose list changes, or is none."""
     def mine(profile, seed):
-        return [Job(Run(rung="iterative", task="copy", budget=6, norm=norm, seed=seed), Schedule(50, (10,))) for norm in ("pre", "post")]
+        return [Job(Run(rung="iterative", task="copy", budget=6, norm=norm, seed=seed), Schedule(50, (10,)))
+                for norm in ("pre", "post")]
 
     drawn = iter(range(100))
     for wrong in (
@@ -405,7 +414,8 @@ def test_importing_with_a_file_that_fails_is_a_value_error(tmp_path):
     code = "try:\n    import tarm\nexcept ValueError as error:\n    print('caught', error)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
                           env=os.environ | {"TARM_PLUGINS": "nowhere.py"})
-    assert done.returncode == 0 and done.stdout.startswith("caught plugin ") and "nowhere.py does not exist" in done.stdout
+    assert (done.returncode == 0 and done.stdout.startswith("caught plugin ")
+            and "nowhere.py does not exist" in done.stdout)
 
 
 def test_plugins_records_and_models_are_part_of_what_a_notebook_depends_on(tmp_path, monkeypatch):
@@ -421,7 +431,8 @@ def test_plugins_records_and_models_are_part_of_what_a_notebook_depends_on(tmp_p
     list(notebooks.run_all("smoke", "cpu", Store(tmp_path), ["00"]))
     assert given == ["their hash"]
     paths = set(map(str, seen))
-    assert {str(beside), *map(str, files)} < paths and all(Path(path).is_file() for path in paths - {"started", *map(str, files)})
+    assert ({str(beside), *map(str, files)} < paths
+            and all(Path(path).is_file() for path in paths - {"started", *map(str, files)}))
     for part in "figures/data/records/", "notebooks/adder/records/", "notebooks/halter/records/", "tarm/ladder/":
         assert any(part in Path(path).as_posix() for path in paths)
 

@@ -24,7 +24,8 @@ def autocast():
 
 
 def eighths(*shape, seed):
-    """Numbers that bf16 has, plus a little that it rounds away. Sums of their products are exact in float32, in any order."""
+    """Numbers that bf16 has, plus a little that it rounds away. Sums of their products are exact in float32,
+    in any order."""
     random = torch.Generator().manual_seed(seed)
     whole = torch.randint(-8, 9, shape, generator=random) / 8
     return (whole + torch.where(whole == 0, 0, whole * 2**-12)).requires_grad_()
@@ -48,7 +49,8 @@ def test_a_product_is_autocasts_to_the_last_bit(name):
 
 
 def test_each_product_of_a_block_is_listed():
-    """What the operator @ calls differs between versions of PyTorch, and one that is missed would take tens of times as long."""
+    """What the operator @ calls differs between versions of PyTorch,
+    and one that is missed would take tens of times as long."""
     made = []
 
     class Watch(RoundedProducts):
@@ -73,7 +75,8 @@ def test_other_numbers_are_left_alone(numbers):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_a_block_agrees_with_autocast(training, monkeypatch):
-    """Sums may be added in another order, and one that lies at the middle of two bf16 numbers be rounded the other way."""
+    """Sums may be added in another order, and one that lies at the middle of two bf16 numbers be rounded
+    the other way."""
     block = Block(16, 2, 0.1, precision="bf16").train(training)
     h = torch.randn(4, 9, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
     found = []
@@ -101,5 +104,6 @@ def test_a_block_is_one_graph_to_the_compiler(narrow, monkeypatch):
     block, h = Block(16, 2, 0.0, precision="bf16"), torch.randn(2, 5, 16)
     with autocast():
         expected = block.attention(block.norm1(h))
-    compiled = torch.compile(lambda h: block.in_precision(block.attention, block.norm1(h)), backend="eager", fullgraph=True)
+    compiled = torch.compile(lambda h: block.in_precision(block.attention, block.norm1(h)), backend="eager",
+                             fullgraph=True)
     assert torch.equal(compiled(h), expected)

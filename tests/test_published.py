@@ -57,8 +57,8 @@ def test_padding_changes_no_gradient(rung):
 
 @pytest.mark.parametrize("rung", LADDER)
 def test_a_published_step_is_ours(rung, monkeypatch):
-    """From the same problems, unpadded for ours: the same loss, and the same parameters after the update. In float64, since
-    AdamW's first update is the sign of a gradient almost, and of the rounding where the gradient is nothing."""
+    """From the same problems, unpadded for ours: the same loss, and the same parameters after the update. In float64,
+    since AdamW's first update is the sign of a gradient almost, and of the rounding where the gradient is nothing."""
     act = LADDER[rung].model.halting_head == "act_halt"
     run = run_of(rung, **({"halting_bias": -20.0} if act else {}))
     T, _ = positions(run.task, run.length)
@@ -117,4 +117,5 @@ def test_flop_by_hand():
     twice_and_once_more = Schedule(100, (3,), problems=5)  # after 100, 200 and 250 steps; seen and unseen
     assert evaluation_flop(run_of("dense", training_steps=250), twice_and_once_more) == 3 * 10 * 18 * 24 * per_pass
     half_and_twice = replace(twice_and_once_more, other_steps=(12, 48))  # of 24 steps, once each in the end
-    assert evaluation_flop(run_of("iterative", training_steps=250), half_and_twice) == (3 + 2.5) * 10 * 18 * 24 * per_pass
+    assert (evaluation_flop(run_of("iterative", training_steps=250), half_and_twice)
+            == (3 + 2.5) * 10 * 18 * 24 * per_pass)

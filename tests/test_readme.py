@@ -65,10 +65,12 @@ def test_what_the_negative_result_depends_on_is_counted_from_the_records(committ
     expected = []
     for seeds in cause.SEEDS, cause.FRESH:
         outcomes = cause.outcomes(committed, seeds)
-        outcomes = outcomes[(outcomes["rung"] == "ar_trm") & outcomes["change"].isin([cause.named(change) for change in changes])]
+        outcomes = outcomes[(outcomes["rung"] == "ar_trm")
+                            & outcomes["change"].isin([cause.named(change) for change in changes])]
         by_seed = outcomes.groupby(["change", "seed"])["learned"].agg(["min", "max", "size"])
         assert (by_seed["min"] == by_seed["max"]).all() and (by_seed["size"] == 2).all()
-        expected.append([(by_seed["min"][cause.named(change)].sum(), len(by_seed.loc[cause.named(change)])) for change in changes])
+        expected.append([(by_seed["min"][cause.named(change)].sum(), len(by_seed.loc[cause.named(change)]))
+                         for change in changes])
     ends = [share_interval(learned, seeds) for learned, seeds in expected[0]]
     (_, *rows), begins = (
         table("the AR-TRM, and what is changed"),
@@ -98,28 +100,32 @@ def test_what_it_does_not_depend_on_is_counted_from_the_records(committed):
     def counted(**change):
         return cause.counted(copied[copied["change"] == cause.named(change)])
 
-    named = [{"eps": 1e-16}, *({"learning_rate": rate} for rate in (1e-4, 3e-4, 3e-3)), {"training_steps": 3000}, {"window": "4"},
-             {"window": "6"}, {"start": "x"}, {"injection": "both"}, {"residual": "1/sqrt"}, {"residual": "1/passes"},
-             {"supervision": "steps"}]
+    named = [{"eps": 1e-16}, *({"learning_rate": rate} for rate in (1e-4, 3e-4, 3e-3)), {"training_steps": 3000},
+             {"window": "4"}, {"window": "6"}, {"start": "x"}, {"injection": "both"}, {"residual": "1/sqrt"},
+             {"residual": "1/passes"}, {"supervision": "steps"}]
     assert {counted(**change) for change in named} == {(0, 5)} and counted(readout="mean") == (1, 5)
     deep = copied[copied["change"] == cause.named({"supervision": "steps"})]["accuracy"]
-    says("**What did not mend it,** in any of five runs each (which leaves up to {:.0f} % of runs open): AdamW's eps, learning rates from "
-         "0.0001 to 0.003, 3000 steps, a window of 4 or 6 passes, how `y` starts, where the input enters, smaller residual branches, a "
-         "loss at every step (with which one run ended at {:.0f} %). Reading the mean of all steps mended one run of five.",
+    says("**What did not mend it,** in any of five runs each (which leaves up to {:.0f} % of runs open): AdamW's eps, "
+         "learning rates from 0.0001 to 0.003, 3000 steps, a window of 4 or 6 passes, how `y` starts, where the input "
+         "enters, smaller residual branches, a loss at every step (with which one run ended at {:.0f} %). Reading the "
+         "mean of all steps mended one run of five.",
          100 * share_interval(0, 5)[1], int(100 * deep.max()))
 
 
 def test_what_longer_windows_do_is_counted_from_the_records(committed):
     """On copy, with so many of the last passes trained, at the published scale and at unit scale."""
     outcomes = cause.outcomes(committed).query("rung == 'ar_trm'")
-    right = {(change["window"], change.get("scale", "published")): outcomes[outcomes["change"] == cause.named(change)]["accuracy"]
-             for change in LONGER}
-    says("With 23 of the 24 passes trained it learned with each of three seeds; with 21 it had {:.0f} to {:.0f} % of the characters after 600 "
-         "steps, and with 18 or 12 (one seed) less than 20.", 100 * right["21", "published"].min(), 100 * right["21", "published"].max())
-    assert len(right["23", "published"]) == 3 and right["23", "published"].min() >= LEARNED and len(right["21", "published"]) == 3
+    right = {(change["window"], change.get("scale", "published")):
+             outcomes[outcomes["change"] == cause.named(change)]["accuracy"] for change in LONGER}
+    says("With 23 of the 24 passes trained it learned with each of three seeds; with 21 it had {:.0f} to {:.0f} % of "
+         "the characters after 600 steps, and with 18 or 12 (one seed) less than 20.",
+         100 * right["21", "published"].min(), 100 * right["21", "published"].max())
+    assert (len(right["23", "published"]) == 3 and right["23", "published"].min() >= LEARNED
+            and len(right["21", "published"]) == 3)
     assert max(right["18", "published"].max(), right["12", "published"].max()) < 0.2
     unit = [*right["18", "unit"], *right["21", "unit"]]
-    says("At unit scale, which at this width mends nothing under the published window, 18 or 21 passes were enough in three of six runs.")
+    says("At unit scale, which at this width mends nothing under the published window, 18 or 21 passes were enough in "
+         "three of six runs.")
     assert len(unit) == 6 and sum(each >= LEARNED for each in unit) == 3
 
 
@@ -132,23 +138,26 @@ def test_what_one_stream_does_is_counted_from_the_records(committed):
                                       & (outcomes["change"] == cause.named({"rung": rung} | change))])
 
     cycle = {"outer": 1, "inner": 23}
-    says("learned copy in four of five runs with its whole gradient, and in none of five when it is cut to three passes.")
+    says("learned copy in four of five runs with its whole gradient, and in none of five "
+         "when it is cut to three passes.")
     assert (counted("ar_trm", **cycle), counted("ar_trm", **cycle, window="3")) == ((4, 5), (0, 5))
-    says("(So did Iterative and Iterative Step, in ten of ten runs and in none of ten; but a cut leaves their embeddings untrained, and "
-         "one pass cut is enough to slow Iterative down.) Dense learns either way.")
+    says("(So did Iterative and Iterative Step, in ten of ten runs and in none of ten; but a cut leaves their "
+         "embeddings untrained, and one pass cut is enough to slow Iterative down.) Dense learns either way.")
     tied = "iterative", "iterative_step"
-    assert [counted(rung) for rung in tied] == [(5, 5)] * 2 and [counted(rung, window="3") for rung in tied] == [(0, 5)] * 2
+    assert ([counted(rung) for rung in tied] == [(5, 5)] * 2
+            and [counted(rung, window="3") for rung in tied] == [(0, 5)] * 2)
     assert counted("iterative", window="23") == (0, 3) and counted("dense") == counted("dense", window="3") == (5, 5)
     both = {"window": "3", "norm": "post", "scale": "unit"}
     assert counted("ar_trm", **cycle, **both) == (5, 5) and counted("iterative", **both) == (0, 3)
     share = mechanism([cycle | both])["share"].item()
-    says("Post-norm and unit scale mend the long cycle, in five of five, where they leave {:.0f} % of its gradient, and not Iterative, in "
-         "none of three.", 100 * share)
+    says("Post-norm and unit scale mend the long cycle, in five of five, where they leave {:.0f} % of its gradient, "
+         "and not Iterative, in none of three.", 100 * share)
 
 
 def test_the_published_model_learns_both_tasks_with_three_passes(committed):
     """Where its window holds all of them."""
-    runs = {job.run.hash for job in jobs("cpu", "depth_learned", (0, 1), budget=[3], rung=["ar_trm"], norm=["pre"], window=["cycle"])}
+    runs = {job.run.hash for job in jobs("cpu", "depth_learned", (0, 1), budget=[3], rung=["ar_trm"], norm=["pre"],
+                                         window=["cycle"])}
     ends = [latest_accuracy(scores(record), 10) for record in committed if record["run"] in runs]
     says("Where nothing is cut, with three passes, the published model learns both tasks (two seeds).")
     assert len(ends) == 4 and min(ends) >= LEARNED
@@ -158,10 +167,11 @@ def test_what_holds_at_this_setting_only_is_counted_from_the_records(committed):
     """A slower rate and more time; and copy at the paper's width after 500 steps, five seeds."""
     outcomes = cause.outcomes(committed)
     slow = outcomes[(outcomes["rung"] == "ar_trm") & (outcomes["change"] == cause.named(SLOWER | {"norm": "post"}))]
-    says("with 2000 steps it learned in five of ten runs, and got 92 % and more in the others (unit scale alone and the published model "
-         "ended below 14, one seed).")
+    says("with 2000 steps it learned in five of ten runs, and got 92 % and more in the others (unit scale alone and "
+         "the published model ended below 14, one seed).")
     assert (slow["learned"].sum(), len(slow)) == (5, 10) and slow["accuracy"].min() > 0.92
-    still = outcomes[(outcomes["rung"] == "ar_trm") & outcomes["change"].isin([cause.named(SLOWER), cause.named(SLOWER | {"scale": "unit"})])]
+    still = outcomes[(outcomes["rung"] == "ar_trm")
+                     & outcomes["change"].isin([cause.named(SLOWER), cause.named(SLOWER | {"scale": "unit"})])]
     assert len(still) == 4 and still["accuracy"].max() < 0.14
     found = at_published_size(committed, "cause", seeds=range(5), budget=[24], window=["cycle"])
     wide = {}
@@ -177,35 +187,44 @@ def test_what_holds_at_this_setting_only_is_counted_from_the_records(committed):
 
 def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(committed):
     """Of ten digits, seed 0."""
-    found = {(run.rung, run.norm): shares for run, shares in at_published_size(committed, "headline", task=["addition"]).items()}
+    found = {(run.rung, run.norm): shares
+             for run, shares in at_published_size(committed, "headline", task=["addition"]).items()}
     guess, cut = TASKS["addition"].chance(10).mean().item(), ("dual_nested_ut", "ar_trm")
     assert len(found) == 8 and all(abs(found[rung, "pre"][0] - guess) < 0.01 for rung in cut)
     sampled = at_published_size(committed, "headline", ("seen", "sampled"), task=["addition"])
     theirs = {run.rung: shares for run, shares in sampled.items() if run.norm == "pre"}
     above = [
-        100 * theirs[rung][0] - CHARACTERS[rung][0] for rung in ("dense", "iterative", "iterative_step", "universal", "dual_ut")
+        100 * theirs[rung][0] - CHARACTERS[rung][0]
+        for rung in ("dense", "iterative", "iterative_step", "universal", "dual_ut")
     ]
-    says(f"the five others are {min(above):.1f} to {max(above):.1f} points above its numbers (sampled, on problems seen in training, as published),")
+    says(f"the five others are {min(above):.1f} to {max(above):.1f} points above its numbers "
+         "(sampled, on problems seen in training, as published),")
     three = {(run.rung, run.norm): shares for run, shares in at_published_size(committed, "three_passes").items()}
     says(f"where nothing is cut, the AR-TRM gets {100 * three['ar_trm', 'pre'][0]:.1f} % of the characters")
-    says(f"both changes together bring it to {100 * found['ar_trm', 'post'][0]:.0f} % of the characters (one seed), and the whole gradient has "
-         "not been tried.")
+    says(f"both changes together bring it to {100 * found['ar_trm', 'post'][0]:.0f} % of the characters (one seed), "
+         "and the whole gradient has not been tried.")
     sums = [round(100 * of[rung, "pre"][1]) for rung in ("universal", "dense") for of in (three, found)]
     says("after 5000 steps UT has {} and {} % of the sums with three and 24, Dense {} and {} (one seed;", *sums)
-    curves = {run.hash: (run.rung, run.budget) for study in ("headline", "three_passes") for run in at_published_size(committed, study,
-              **({"task": ["addition"]} if study == "headline" else {})) if run.rung in ("dense", "universal") and run.norm == "pre"}
+    curves = {run.hash: (run.rung, run.budget) for study in ("headline", "three_passes")
+              for run in at_published_size(committed, study,
+                                           **({"task": ["addition"]} if study == "headline" else {}))
+              if run.rung in ("dense", "universal") and run.norm == "pre"}
     first = {curves[record["run"]]: min(step for step, right in curve(scores(record), 10).items() if right >= 0.95)
              for record in committed if record["run"] in curves}
-    says("Dense and UT need fewer steps with few passes: {} and {} for 95 % of the characters of ten-digit sums with three, and {} and {} with 24;",
+    says("Dense and UT need fewer steps with few passes: {} and {} for 95 % of the characters of ten-digit sums with "
+         "three, and {} and {} with 24;",
          *(first[rung, passes] for passes in (3, 24) for rung in ("dense", "universal")))
-    peaks = [record["ledger"]["peak_memory"] / 1e9 for record in committed if record["run"] in {run.hash for run in sampled}]
+    peaks = [record["ledger"]["peak_memory"] / 1e9 for record in committed
+             if record["run"] in {run.hash for run in sampled}]
     says("a run at the paper's size takes about 3 GB there)")
     assert 2.5 < max(peaks) < 3.5
 
 
 WIDE = {"Dense": ("dense", {}), "UT": ("universal", {}), "Dual UT": ("dual_ut", {}),
-        "AR-TRM as published": ("ar_trm", {"norm": "pre", "window": "cycle"}), "AR-TRM, whole gradient": ("ar_trm", {"norm": "pre", "window": "all"}),
-        "cured": ("ar_trm", {"norm": "post", "window": "cycle"}), "cured, whole gradient": ("ar_trm", {"norm": "post", "window": "all"})}
+        "AR-TRM as published": ("ar_trm", {"norm": "pre", "window": "cycle"}),
+        "AR-TRM, whole gradient": ("ar_trm", {"norm": "pre", "window": "all"}),
+        "cured": ("ar_trm", {"norm": "post", "window": "cycle"}),
+        "cured, whole gradient": ("ar_trm", {"norm": "post", "window": "all"})}
 
 
 def test_sums_of_ten_digits_at_half_the_papers_width(committed):
@@ -214,23 +233,31 @@ def test_sums_of_ten_digits_at_half_the_papers_width(committed):
             for run, shares in at_published_size(committed, study, seeds=(seed,)).items()}
 
     def cell(rung, fields, passes):
-        shown = [f"{100 * right:.1f} ({100 * sums:.0f})" for run, (right, sums) in sorted(runs.items(), key=lambda item: item[0].seed)
-                 if (run.rung, run.budget) == (rung, passes) and all(getattr(run, name) == value for name, value in fields.items())]
+        shown = [f"{100 * right:.1f} ({100 * sums:.0f})"
+                 for run, (right, sums) in sorted(runs.items(), key=lambda item: item[0].seed)
+                 if (run.rung, run.budget) == (rung, passes)
+                 and all(getattr(run, name) == value for name, value in fields.items())]
         return ", ".join(shown) or "not run"
 
-    rows = [[name, *("as above" if passes == 3 and fields.get("window") == "all" else cell(rung, fields, passes + (passes == 3 and rung == "dual_ut"))
+    rows = [[name, *("as above" if passes == 3 and fields.get("window") == "all" else
+                     cell(rung, fields, passes + (passes == 3 and rung == "dual_ut"))
                      for passes in (3, 6, 12, 24))] for name, (rung, fields) in WIDE.items()]
     assert table("width 192") == [["width 192", "3 passes (Dual UT: 4)", "6", "12", "24"], *rows]
-    deep, = (run for run in runs if (run.budget, run.norm, run.window, run.rung, run.seed) == (12, "pre", "all", "ar_trm", 0))
+    deep, = (run for run in runs
+             if (run.budget, run.norm, run.window, run.rung, run.seed) == (12, "pre", "all", "ar_trm", 0))
     early, = (curve(scores(record), 10)[1000] for record in committed if record["run"] == deep.hash)
-    says("ends higher than that of three, after as many steps; after as many passes, 1000 steps, it has {:.0f} %.", 100 * early)
+    says("ends higher than that of three, after as many steps; after as many passes, 1000 steps, it has {:.0f} %.",
+         100 * early)
     assert deep.training_steps * 3 == 1000 * 12
     ends = {(run.rung, run.norm, run.window, run.budget, run.seed): right for run, (right, _) in runs.items()}
     assert all(ends["ar_trm", "pre", "all", 12, 0] > ends["ar_trm", "pre", "cycle", 3, seed] for seed in (0, 1))
-    says("At half that width, one seed each, the cured model of 24 passes has {:.0f} % of the characters, the published block of 12 with its "
-         "whole gradient {:.1f}, and cured with its whole gradient, of 6 to 24 passes, {:.0f} to {:.0f}",
-         *(100 * ends["ar_trm", *key, 0] for key in (("post", "cycle", 24), ("pre", "all", 12), ("post", "all", 6), ("post", "all", 12))))
-    assert ends["ar_trm", "post", "all", 6, 0] < ends["ar_trm", "post", "all", 24, 0] < ends["ar_trm", "post", "all", 12, 0]
+    says("At half that width, one seed each, the cured model of 24 passes has {:.0f} % of the characters, the "
+         "published block of 12 with its whole gradient {:.1f}, and cured with its whole gradient, of 6 to 24 passes, "
+         "{:.0f} to {:.0f}",
+         *(100 * ends["ar_trm", *key, 0]
+           for key in (("post", "cycle", 24), ("pre", "all", 12), ("post", "all", 6), ("post", "all", 12))))
+    assert (ends["ar_trm", "post", "all", 6, 0] < ends["ar_trm", "post", "all", 24, 0]
+            < ends["ar_trm", "post", "all", 12, 0])
     says("With 24 passes the cured AR-TRM does worse all trained than under the published window (one seed).")
     assert ends["ar_trm", "post", "all", 24, 0] < ends["ar_trm", "post", "cycle", 24, 0]
     apart = [abs(right - ends[*key[:4], 1]) for key, right in ends.items() if key[4] == 0 and (*key[:4], 1) in ends]
@@ -242,19 +269,21 @@ def test_what_is_said_of_the_first_character_is_counted_from_the_records(committ
     compared = compare(committed)
     first = compared[(compared["group"] == "first 192") & (compared["seeds"] > 0)]
     mine = first[first["rung"] == "ar_trm"]
-    says("and the AR-TRM is far above, {:.0f} to {:.0f} % where the paper has {:.0f} to {:.0f}.", mine["mean"].min(), mine["mean"].max(),
-         mine["published"].min(), mine["published"].max())
+    says("and the AR-TRM is far above, {:.0f} to {:.0f} % where the paper has {:.0f} to {:.0f}.",
+         mine["mean"].min(), mine["mean"].max(), mine["published"].min(), mine["published"].max())
     others = first[(first["rung"] != "ar_trm") & ~first["column"].str.contains("10")]
     says("at half that width they are mostly below them on the first character of sums of 20 and 30 digits")
     assert (others["mean"] < others["published"]).mean() > 0.8 and len(others) > 5
 
 
 def test_the_two_rungs_that_cut_the_gradient_stay_low_in_the_first_figure():
-    right = [chapters.committed(rung, task).max() for rung in ("dual_nested_ut", "ar_trm") for task in ("copy", "reverse")]
-    says("stay below 25 % on copy and reverse in each of these runs (chance is 10 %); Dense, 24 blocks deep, solves both with two seeds "
-         "within these 300 steps, and neither with the third.")
+    right = [chapters.committed(rung, task).max()
+             for rung in ("dual_nested_ut", "ar_trm") for task in ("copy", "reverse")]
+    says("stay below 25 % on copy and reverse in each of these runs (chance is 10 %); Dense, 24 blocks deep, solves "
+         "both with two seeds within these 300 steps, and neither with the third.")
     assert max(right) < 0.25
-    assert [sorted(right >= LEARNED for right in chapters.committed("dense", task)) for task in ("copy", "reverse")] == [[False, True, True]] * 2
+    assert ([sorted(right >= LEARNED for right in chapters.committed("dense", task)) for task in ("copy", "reverse")]
+            == [[False, True, True]] * 2)
 
 
 def test_it_says_how_much_of_the_paper_was_run(committed):
@@ -262,11 +291,12 @@ def test_it_says_how_much_of_the_paper_was_run(committed):
     compared = compare(committed)
     run = compared[compared["seeds"] > 0]
     assert set(compared["verdict"]) == {"seen 1 time", "not run"} and set(run["seeds"]) == {1}
-    says(f'No published number has a verdict yet: of {len(compared)}, {len(run)} have been run with one seed ("seen 1 time", '
-         f'whatever came out) and {len(compared) - len(run)} not at all;')
+    says(f"No published number has a verdict yet: of {len(compared)}, {len(run)} have been run with one seed "
+         f'("seen 1 time", whatever came out) and {len(compared) - len(run)} not at all;')
 
 
 def test_one_version_is_named_everywhere():
     named = [re.search(rf'^{key} *[=:] *"?([\d.]+)"?$', (PROJECT / name).read_text(encoding="utf-8"), re.MULTILINE)[1]
-             for name, key in (("pyproject.toml", "version"), ("CITATION.cff", "version"), ("tarm/__init__.py", "__version__"))]
+             for name, key in (("pyproject.toml", "version"), ("CITATION.cff", "version"),
+                               ("tarm/__init__.py", "__version__"))]
     assert len(set(named)) == 1

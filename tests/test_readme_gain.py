@@ -27,7 +27,8 @@ def test_what_is_said_of_rung_7_with_more_seeds_is_counted_from_the_records(tune
     """Its differences to itself with three passes, to Dual UT and to UT."""
     seeds = {"seeds 0 to 4": range(5), "5 and up": range(5, 20), "all": range(20)}
     ten = {"seeds 0 to 4": range(5), "5 and up": range(5, 10), "all": range(10)}  # UT has no more
-    rows = {"12 passes − 3 passes": ((gain.WHOLE, 3), seeds), "12 passes − Dual UT, 12 passes": (("Dual UT", 12), seeds),
+    rows = {"12 passes − 3 passes": ((gain.WHOLE, 3), seeds),
+            "12 passes − Dual UT, 12 passes": (("Dual UT", 12), seeds),
             "12 passes − UT, 6 passes, each with what was chosen for it": (("UT", 6), ten)}
     points = {
         name: {which: apart(tuned, (gain.WHOLE, 12), other, these) for which, these in chosen.items()}
@@ -40,10 +41,10 @@ def test_what_is_said_of_rung_7_with_more_seeds_is_counted_from_the_records(tune
     itself, dual, _ = (found["all"] for found in points.values())
     mine = tuned[(tuned["model"] == gain.WHOLE) & (tuned["seed"] < 20)]
     by_passes = 100 * mine.groupby("passes")["accuracy"].mean()
-    says("the AR-TRM has {:.0f} % of the characters with three passes and {:.0f} with 12: a difference of {} points (95 % interval {}, "
-         "twenty seeds).", by_passes[3], by_passes[12], *span(itself).rstrip(")").split(" ("))
-    says("With 12 passes it is behind Dual UT, by {} points ({}, post hoc, the fifteen seeds that had not suggested it).",
-         *span([-point for point in dual[5:]]).rstrip(")").split(" ("))
+    says("the AR-TRM has {:.0f} % of the characters with three passes and {:.0f} with 12: a difference of {} points "
+         "(95 % interval {}, twenty seeds).", by_passes[3], by_passes[12], *span(itself).rstrip(")").split(" ("))
+    says("With 12 passes it is behind Dual UT, by {} points ({}, post hoc, "
+         "the fifteen seeds that had not suggested it).", *span([-point for point in dual[5:]]).rstrip(")").split(" ("))
     ended = {record["run"]: record["finished"] for record in committed}
     fresh = tuned[tuned["seed"].between(5, 9)]
     mine, theirs = (fresh[(fresh["model"] == model) & (fresh["passes"] == passes)]["run"].map(ended)
@@ -57,7 +58,8 @@ def test_what_is_said_of_rung_7_with_more_seeds_is_counted_from_the_records(tune
 
 def test_who_leads_on_sums_is_counted_from_the_records(committed):
     """Seeds 0 to 4, every model at its best number of passes; and that no model gains by more."""
-    ends = gain.at_the_end(gain.trajectories(committed, {job.run.hash for job in jobs("cpu", "tuned", range(5))}, name=gain.wiring))
+    ends = gain.at_the_end(gain.trajectories(committed, {job.run.hash for job in jobs("cpu", "tuned", range(5))},
+                                             name=gain.wiring))
     ends["passes"] = ends["passes"].replace(4, 3)
     cells = ends.groupby(["model", "passes"])["accuracy"]
     means = 100 * cells.mean().unstack()
@@ -65,27 +67,31 @@ def test_who_leads_on_sums_is_counted_from_the_records(committed):
     assert (cells.size() == 5).all() and ends["accuracy"].max() < LEARNED
     best = means.max(axis=1).sort_values(ascending=False)
     assert best.index[:4].tolist() == ["Dense", "UT", "Iterative", "Dual UT"] and best.index[-1] == "AR-TRM"
-    assert means.loc[best.index[[0, 1, 2, 3]]].idxmax(axis=1).tolist() == [3, 6, 3, 6] and round(best["UT"]) == round(best["Iterative"])
+    assert (means.loc[best.index[[0, 1, 2, 3]]].idxmax(axis=1).tolist() == [3, 6, 3, 6]
+            and round(best["UT"]) == round(best["Iterative"]))
     assert means.loc[[gain.WHOLE, "AR-TRM"]].idxmax(axis=1).tolist() == [3, 3]
-    says("Dense with three passes has {:.0f} % of the characters, Iterative with three and UT with six {:.0f}, Dual UT with six {:.0f}, "
-         "the AR-TRM with three {:.0f} and cured, under its published window, {:.0f}.", *best[["Dense", "UT", "Dual UT", gain.WHOLE, "AR-TRM"]])
-    says("No model is in the mean more than two points better with 12 or 24 passes than with its fewest (Dual UT is {} better with 6, {});",
-         *span(apart(ends, ("Dual UT", 6), ("Dual UT", 3), range(5))).rstrip(")").split(" ("))
+    says("Dense with three passes has {:.0f} % of the characters, Iterative with three and UT with six {:.0f}, Dual UT "
+         "with six {:.0f}, the AR-TRM with three {:.0f} and cured, under its published window, {:.0f}.",
+         *best[["Dense", "UT", "Dual UT", gain.WHOLE, "AR-TRM"]])
+    says("No model is in the mean more than two points better with 12 or 24 passes than with its fewest (Dual UT is {} "
+         "better with 6, {});", *span(apart(ends, ("Dual UT", 6), ("Dual UT", 3), range(5))).rstrip(")").split(" ("))
     assert means[6].sub(means[3]).drop("Dual UT").max() < 2
     assert means[[12, 24]].sub(means[3], axis=0).max(axis=None) < 2
     high = {(model, passes): interval(apart(ends, (model, passes), (model, 3), range(5)))[1]
             for model in means.index if model != gain.WHOLE for passes in (12, 24)}
     open_to = {model: max(high[model, 12], high[model, 24]) for model, _ in high}
-    says("five seeds cannot exclude a gain of up to {:.0f} points for Dual UT, and of {:.0f} for UT", open_to["Dual UT"], open_to["UT"])
+    says("five seeds cannot exclude a gain of up to {:.0f} points for Dual UT, and of {:.0f} for UT",
+         open_to["Dual UT"], open_to["UT"])
     assert max(points for model, points in open_to.items() if model not in ("Dual UT", "UT")) < 10
 
 
 def test_what_more_passes_than_trained_do_is_counted_from_the_records(committed):
     runs = {job.run.hash for job in jobs("cpu", "depth_small", range(5))}
     depths = gain.at_other_depths(committed, runs).groupby(["model", "trained", "passes"])["accuracy"].mean()
-    gained = [accuracy - depths[model, trained, trained] for (model, trained, passes), accuracy in depths.items() if passes > trained]
-    says("With a constant rate, under which many models learn only half, none gains half a point, in the mean, by being run with more passes "
-         "than it was trained with")
+    gained = [accuracy - depths[model, trained, trained]
+              for (model, trained, passes), accuracy in depths.items() if passes > trained]
+    says("With a constant rate, under which many models learn only half, none gains half a point, in the mean, by "
+         "being run with more passes than it was trained with")
     own = depths[depths.index.get_level_values("trained") == depths.index.get_level_values("passes")]
     assert own.between(0.4, 0.6).mean() > 0.4
     assert len(gained) > 10 and max(gained) < 0.005
@@ -98,10 +104,11 @@ def test_who_is_ahead_on_pointers_is_counted_from_the_records(committed):
     judged = gain.contrasts(ends, gain_predictions.POINTERS_CONTRASTS, dict.fromkeys(set(ends["model"]), 12))
     judged.index = [other for _, other in gain_predictions.POINTERS_CONTRASTS]
     ahead = ["Dense", "Dual UT", "UT", gain.UNNESTED, gain.CURED]
-    says("learns with each of five seeds and is ahead of Dense by {:.1f} points, Dual UT by {:.1f}, UT by {:.1f}, itself without nesting "
-         "(H = L = 1) by {:.1f} and cured under its published window by {:.1f} (planned, each corrected `p` below 0.01 by a t-test; "
-         "ahead with five of five seeds, for which a sign test cannot give less than 0.06); its lead over Iterative Step, {:.1f} points, does "
-         "not stand.", *judged.loc[[*ahead, "Iterative Step"], "mean"])
+    says("learns with each of five seeds and is ahead of Dense by {:.1f} points, Dual UT by {:.1f}, UT by {:.1f}, "
+         "itself without nesting (H = L = 1) by {:.1f} and cured under its published window by {:.1f} (planned, each "
+         "corrected `p` below 0.01 by a t-test; ahead with five of five seeds, for which a sign test cannot give less "
+         "than 0.06); its lead over Iterative Step, {:.1f} points, does not stand.",
+         *judged.loc[[*ahead, "Iterative Step"], "mean"])
     assert (judged.loc[ahead, "ahead"] == 5).all() and 2 * 0.5**5 == 0.0625
     assert judged.loc[ahead, "corrected"].max() < 0.01 and judged.loc["Iterative Step", "corrected"] > 0.05
     assert len(seeds) == 5 and ends[ends["model"] == gain.WHOLE]["accuracy"].min() >= LEARNED
@@ -109,14 +116,17 @@ def test_who_is_ahead_on_pointers_is_counted_from_the_records(committed):
 
 def test_what_more_passes_do_on_pointers_is_counted_from_the_records(committed):
     """Five fresh seeds of rung 7, trained for all of its steps."""
-    found = [gain.complete(committed, study, tuning.POINTED_ON) for study in ("pointers_on", "pointers_drafts", "pointers_few")]
+    found = [gain.complete(committed, study, tuning.POINTED_ON)
+             for study in ("pointers_on", "pointers_drafts", "pointers_few")]
     assert all(seeds == list(tuning.POINTED_ON) for seeds, _ in found)
     runs = set().union(*(hashes for _, hashes in found))
     curves, walks = gain.trajectories(committed, runs), gain.by_quarter(committed, runs)
     ends = gain.at_the_end(curves)
-    four = walks[(walks["trained"] == walks["passes"]) & (walks["quarter"] == 1)].groupby(["model", "passes"])["accuracy"].mean()
+    four = walks[(walks["trained"] == walks["passes"])
+                 & (walks["quarter"] == 1)].groupby(["model", "passes"])["accuracy"].mean()
     cells = {"3 passes: `z` twice, `y` once": (gain.WHOLE, 3),
-             "4 passes: `z` three times, `y` once": (gain_predictions.FOUR, 4), "6 passes: two cycles, `y` written and improved": (gain.WHOLE, 6),
+             "4 passes: `z` three times, `y` once": (gain_predictions.FOUR, 4),
+             "6 passes: two cycles, `y` written and improved": (gain.WHOLE, 6),
              "6 passes: one cycle, `z` five times, `y` once": (gain_predictions.ONE_DRAFT, 6),
              "12 passes: two steps of two cycles": (gain.WHOLE, 12)}
     title = "AR-TRM with its whole gradient, for 3000 steps"
@@ -132,8 +142,8 @@ def test_what_more_passes_do_on_pointers_is_counted_from_the_records(committed):
     points = f"{fourth.mean:.1f} points ahead of three ({fourth.low:.1f} to {fourth.high:.1f}, "
     says(f"After 3000 steps four are {points}five seeds) and get everything right; 12 are no better.")
     assert (ends[ends["passes"] == 4]["accuracy"] == 1).all() and (ends[ends["passes"] == 6]["accuracy"] == 1).all()
-    says(f"Four passes, as many as lookups, are {points}`p` {fourth.corrected:.1g}, planned when the three had been seen), also after as many "
-         "passes (post hoc). Three were still rising.")
+    says(f"Four passes, as many as lookups, are {points}`p` {fourth.corrected:.1g}, planned when the three had been "
+         "seen), also after as many passes (post hoc). Three were still rising.")
     three = curves[(curves["model"] == gain.WHOLE) & (curves["passes"] == 3)].pivot_table("accuracy", "step", "seed")
     assert (three.loc[3000] > three.loc[2500]).all()
     assert fourth.ahead == fourth.seeds == len(as_many) == 5 and 4 * 2250 == 3 * 3000
@@ -142,10 +152,12 @@ def test_what_more_passes_do_on_pointers_is_counted_from_the_records(committed):
 
 def test_what_flat_models_gain_on_pointers_is_counted_from_the_records(committed):
     """Trained on, on the five fresh seeds."""
-    runs = set().union(*(gain.complete(committed, study, tuning.POINTED_ON)[1] for study in ("pointers_on", "pointers_flat")))
+    runs = set().union(*(gain.complete(committed, study, tuning.POINTED_ON)[1]
+                         for study in ("pointers_on", "pointers_flat")))
     judged = gain.contrasts(gain.at_the_end(gain.trajectories(committed, runs)), gain_predictions.FLAT_ON_CONTRASTS)
     dense = judged.iloc[1]
-    says("A flat model may gain too: trained for all 3000 steps, judged on 500 problems and five fresh seeds, Dense has {:.1f} points more "
-         "with 12 passes than with three ({:.1f} to {:.1f}; corrected `p` {:.2f}, so it does not stand).", dense["mean"], dense["low"], dense["high"], dense["corrected"])
+    says("A flat model may gain too: trained for all 3000 steps, judged on 500 problems and five fresh seeds, Dense "
+         "has {:.1f} points more with 12 passes than with three ({:.1f} to {:.1f}; corrected `p` {:.2f}, so it does "
+         "not stand).", dense["mean"], dense["low"], dense["high"], dense["corrected"])
     assert dense["contrast"] == "Dense (12) − Dense (3)"
     assert {job.schedule.problems for job in jobs("cpu", "pointers_flat", (6,))} == {500}

@@ -71,8 +71,8 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL of a process group is POSIX's")
 def test_killed_at_seeded_moments_it_ends_the_same(tmp_path, undisturbed):
-    """Each life is killed some saves and a moment after it has made progress, first by itself, so that its workers have to notice,
-    then with all of its processes; the last one finishes."""
+    """Each life is killed some saves and a moment after it has made progress, first by itself, so that its workers have
+    to notice, then with all of its processes; the last one finishes."""
     store, chance = tmp_path / "store", random.Random(2)
     killed, ended = 0, False
     while killed < 2 and not ended:
@@ -171,7 +171,8 @@ def test_another_kind_of_device_is_refused_and_other_steps_are_not(tmp_path):
     with pytest.raises(Stopped):
         train(RUN, SCHEDULE, keeper=Keeper(path, RUN, SCHEDULE, deadline=0))
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"it\.safetensors was begun as .*'cpu'.*, not as .*'mps'.*remove it to start anew"):
+    with pytest.raises(ValueError,
+                       match=r"it\.safetensors was begun as .*'cpu'.*, not as .*'mps'.*remove it to start anew"):
         Keeper(path, RUN, SCHEDULE, device="mps").resume(Progress(RUN, "cpu"))
     with pytest.raises(ValueError, match=r"it\.safetensors was begun without --compile.*go on like that, or remove it"):
         Keeper(path, RUN, SCHEDULE).resume(Progress(RUN, "cpu", compiled=True))
@@ -202,9 +203,10 @@ def test_a_run_that_has_learned_ends_early_and_is_listed_so(tmp_path, capsys):
 
 
 def test_a_job_costs_more_with_more_steps_positions_or_passes_trained():
-    """Of 24 passes ar_trm trains 3, or 24 with window="all": (24 + 48) / (24 + 6) times as much. Copies of 4 digits take
-    9 positions and 24 C^2 + 4 x 9 C FLOP each (C = 16), of 8 digits 17 positions and 24 C^2 + 4 x 17 C."""
-    fields = {"rung": "ar_trm", "task": "copy", "length": 4, "width": 16, "heads": 2, "context": 24, "training_steps": 10}
+    """Of 24 passes ar_trm trains 3, or 24 with window="all": (24 + 48) / (24 + 6) times as much. Copies of 4 digits
+    take 9 positions and 24 C^2 + 4 x 9 C FLOP each (C = 16), of 8 digits 17 positions and 24 C^2 + 4 x 17 C."""
+    fields = {"rung": "ar_trm", "task": "copy", "length": 4, "width": 16, "heads": 2, "context": 24,
+              "training_steps": 10}
 
     def times(**changed):
         return cost(Job(Run(**fields | changed), None)) / cost(Job(Run(**fields), None))

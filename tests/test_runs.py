@@ -20,8 +20,8 @@ PINNED = {
     "ab0b51e59795": Run(rung="dual_nested_ut", task="reverse", budget=30, outer=3, inner=4, step_embeddings=False,
                         norm="post", scale="unit", window="all", halting_bias=-3, ponder_weight=0.01,
                         precision="bf16", eps=1e-16, weight_decay=0, seed=1337),
-    "9a4c764ec9e1": Run(rung="ar_trm", task="copy", window=6, window_warmup=100, start="x", injection="both", sum="mean", residual="1/sqrt",
-               warmup=10, decay="cosine", clip=1, stop_at=0.99),
+    "9a4c764ec9e1": Run(rung="ar_trm", task="copy", window=6, window_warmup=100, start="x", injection="both",
+                        sum="mean", residual="1/sqrt", warmup=10, decay="cosine", clip=1, stop_at=0.99),
 }
 
 
@@ -56,10 +56,11 @@ def test_budget_and_steps_describe_the_same_run(rung):
 OTHER = {  # for every field a value that is not that of Run(rung="dual_nested_ut", task="copy"), or of BASE's
     "rung": "dual_ut", "width": 192, "heads": 4, "budget": 12, "outer": 1, "inner": 1, "step_embeddings": False,
     "dropout": 0.0, "context": 150, "vocabulary": 20, "norm": "post", "scale": "unit", "window": "all",
-    "halting_bias": -3.0, "ponder_weight": 0.01, "precision": "bf16", "dropout_stream": "bits", "task": "reverse", "length": 5,
-    "training_steps": 4000, "batch": 32, "learning_rate": 1e-3, "eps": 1e-16, "weight_decay": 0.0, "seed": 1,
-    "residual": "1/sqrt", "start": "x", "injection": "both", "sum": "mean", "readout": "mean", "supervision": "steps",
-    "halting_head": "trained", "warmup": 10, "decay": "cosine", "clip": 1.0, "stop_at": 0.99, "window_warmup": 100}
+    "halting_bias": -3.0, "ponder_weight": 0.01, "precision": "bf16", "dropout_stream": "bits", "task": "reverse",
+    "length": 5, "training_steps": 4000, "batch": 32, "learning_rate": 1e-3, "eps": 1e-16, "weight_decay": 0.0,
+    "seed": 1, "residual": "1/sqrt", "start": "x", "injection": "both", "sum": "mean", "readout": "mean",
+    "supervision": "steps", "halting_head": "trained", "warmup": 10, "decay": "cosine", "clip": 1.0, "stop_at": 0.99,
+    "window_warmup": 100}
 BASE = {"halting_head": {"rung": "ar_trm"}, "window_warmup": {"rung": "ar_trm", "window": 6}}  # where it has a meaning
 
 
@@ -97,8 +98,10 @@ def test_when_a_run_is_evaluated():
 
 
 @pytest.mark.parametrize("given, words", [
-    ({"every": 0}, "every=0 is too small"), ({"problems": 0}, "problems=0"), ({"every": 2.5}, "every=2.5 is not a whole number"),
-    ({"lengths": 10}, r"lengths=10 is no tuple of whole numbers: write \(10,\)"), ({"lengths": ("10",)}, "lengths='10'"),
+    ({"every": 0}, "every=0 is too small"), ({"problems": 0}, "problems=0"),
+    ({"every": 2.5}, "every=2.5 is not a whole number"),
+    ({"lengths": 10}, r"lengths=10 is no tuple of whole numbers: write \(10,\)"),
+    ({"lengths": ("10",)}, "lengths='10'"),
     ({"lengths": (0,)}, "lengths=0"), ({"other_steps": (0,)}, "other_steps=0"),
     ({"lengths": (10, 10)}, "hold 10 more than once"), ({"final_lengths": [20, 10]}, "hold 10 more than once")])
 def test_a_schedule_that_cannot_be_kept_is_refused(given, words):
@@ -140,7 +143,8 @@ def test_the_main_study_is_every_rung_on_every_task(profile):
 
 
 def test_a_task_outside_the_main_study_is_run_as_copy_is():
-    assert setting("smoke", "pointers") is PROFILES["smoke"]["copy"] and setting("cpu", "addition") is PROFILES["cpu"]["addition"]
+    assert (setting("smoke", "pointers") is PROFILES["smoke"]["copy"]
+            and setting("cpu", "addition") is PROFILES["cpu"]["addition"])
 
 
 def test_the_paper_profile_is_the_published_protocol():

@@ -22,11 +22,13 @@ from tarm.site import build
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
 SLIDER = """<div><input type="range" min="0" max="2" value="0" aria-label="n"><output>one</output>
 <script>(() => { const shown = ["one", "two", "<three>"], here = document.currentScript.parentElement;
-here.querySelector("input").oninput = event => { here.querySelector("output").textContent = shown[event.target.value]; }; })()
+here.querySelector("input").oninput = event => {
+here.querySelector("output").textContent = shown[event.target.value]; }; })()
 </script></div>"""
-TEXT = r"""# 1 · First, and $x^2$
+TEXT = (r"""# 1 · First, and $x^2$
 
-The **opening** of [the second](02-second.ipynb#All-the-rest). See [code](../tarm/x.py), [all](../tarm), [more](../README.md).
+The **opening** of [the second](02-second.ipynb#All-the-rest). See [code](../tarm/x.py), """
+        r"""[all](../tarm), [more](../README.md).
 
 $$\begin{aligned} a &= %s \\ b &= \frac{c}{d} \end{aligned}$$
 
@@ -40,7 +42,7 @@ Inside, $\text{a\_b} < 1$ and `$not$`.
 
 </details>
 
-![A pixel](../pixel.png)""" % (
+![A pixel](../pixel.png)""") % (
     " + ".join(f"x_{{{n}}}" for n in range(60)),
     " | ".join(["column of a table"] * 9),
     "---|" * 9,
@@ -55,9 +57,11 @@ def project(tmp_path_factory):
     (folder / "notebooks").mkdir()
     (folder / "tarm").mkdir()
     (folder / "tarm" / "x.py").write_text("y = 1 < 2\n")
-    (folder / "README.md").write_text("# Small\n\nA project.\n\n[one](notebooks/01-first.ipynb), [arXiv](https://arxiv.org)\n")
+    (folder / "README.md").write_text("# Small\n\nA project.\n\n"
+                                      "[one](notebooks/01-first.ipynb), [arXiv](https://arxiv.org)\n")
     (folder / "pixel.png").write_bytes(base64.b64decode(PIXEL))
-    picture = new_output("display_data", {"image/png": PIXEL, "text/plain": ""}, metadata={"image/png": {"alt": 'a "dot"'}})
+    picture = new_output("display_data", {"image/png": PIXEL, "text/plain": ""},
+                         metadata={"image/png": {"alt": 'a "dot"'}})
     outputs = [picture, new_output("display_data", {"text/html": SLIDER}), new_output("stream", text="z" * 300 + "\n"),
                new_output("display_data", {"text/markdown": "```python\nz = 3\n```"}),
                new_output("display_data", {"text/latex": "$q$"})]
@@ -157,7 +161,8 @@ def test_linked_files_are_pages(small):
 def formulas(notebook):
     """The formulas in a notebook's text, code aside."""
     texts = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "markdown"]
-    return re.findall(r"\$\$.+?\$\$|\$.+?\$", re.sub(r"```.*?```|`[^`]*`", "", "\n".join(texts), flags=re.DOTALL), re.DOTALL)
+    return re.findall(r"\$\$.+?\$\$|\$.+?\$",
+                      re.sub(r"```.*?```|`[^`]*`", "", "\n".join(texts), flags=re.DOTALL), re.DOTALL)
 
 
 def test_every_formula_is_mathml(site, project):
@@ -172,7 +177,8 @@ def test_every_formula_is_mathml(site, project):
 
 
 def test_what_a_formula_becomes():
-    assert re.sub("<math.*?</math>", "M", markdown("$x$ a ($x$). b, $y$")) == '<p>M a <span class="whole">(M).</span> b, M</p>\n'
+    assert (re.sub("<math.*?</math>", "M", markdown("$x$ a ($x$). b, $y$"))
+            == '<p>M a <span class="whole">(M).</span> b, M</p>\n')
     assert mathml("x_1") == '<math display="inline"><mrow><msub><mi>x</mi><mn>1</mn></msub></mrow></math>'
     assert mathml(r"\dots.") == '<math display="inline"><mrow><mi>&#x02026;</mi><mi>&#x0002E;</mi></mrow></math>'
     assert mathml(r"\text{a\_b}", "block") == '<math display="block"><mrow><mtext>a_b</mtext></mrow></math>'
@@ -193,7 +199,8 @@ def test_a_link_that_leads_nowhere_is_named(link, tmp_path):
     project = tmp_path / "project"
     (project / "notebooks").mkdir(parents=True)
     nbformat.write(new_notebook(cells=[new_markdown_cell(f"# T\n\n[x]({link})")]), project / "notebooks" / "01-t.ipynb")
-    with pytest.raises(ValueError, match=f"01-t.ipynb: a link leads to .*{link.split('/')[-1]}, which is not a file of"):
+    with pytest.raises(ValueError,
+                       match=f"01-t.ipynb: a link leads to .*{link.split('/')[-1]}, which is not a file of"):
         build(numbered(project / "notebooks"), tmp_path / "site", project)
 
 
@@ -218,7 +225,8 @@ def test_a_site_is_replaced_and_nothing_else_is(project, tmp_path):
 def test_the_notebooks_of_a_profile(tmp_path, capsys):
     words = ["site", "--profile", "smoke", "--store", str(tmp_path / "store"), "--out", str(tmp_path / "site")]
     assert main(words) == 1
-    assert re.search(rf"lacks {numbered()[0].name}.*`python -m tarm notebooks --profile smoke` makes them", capsys.readouterr().err)
+    assert re.search(rf"lacks {numbered()[0].name}.*`python -m tarm notebooks --profile smoke` makes them",
+                     capsys.readouterr().err)
     ran = tmp_path / "store" / "notebooks" / "smoke"
     ran.mkdir(parents=True)
     for path in numbered():
@@ -282,8 +290,8 @@ CONTRAST = """(() => {
 @needs_browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_pages_load_from_files_and_from_a_server(site, served, browser, dark):
-    """With no error and no request beyond their own files; on a phone and on a desk; every text legible. Each page of the small
-    site in four ways, of this project's light from files on a phone, and dark from a server on a desk."""
+    """With no error and no request beyond their own files; on a phone and on a desk; every text legible. Each page of
+    the small site in four ways, of this project's light from files on a phone, and dark from a server on a desk."""
     for page in pages(site):
         for root, width in (site.as_uri(), 390), (served, 1280):
             if site.name == "site" and dark != (root == served):
@@ -291,7 +299,8 @@ def test_pages_load_from_files_and_from_a_server(site, served, browser, dark):
             browser.visit(f"{root}/{page.relative_to(site).as_posix()}", width, dark=dark)
             assert browser.errors == [], page
             assert [url for url in browser.requests if not url.startswith((root, "data:"))] == []
-            assert browser.run("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)") <= width, page
+            assert browser.run("Math.max(document.documentElement.scrollWidth, "
+                               "document.body.scrollWidth)") <= width, page
             assert browser.run(CONTRAST) == [], page
             assert browser.run("[...document.images].filter(image => !image.naturalWidth || !image.alt).length") == 0
             boxes = "[...document.querySelectorAll('math')].map(math => math.getBoundingClientRect())"
@@ -359,5 +368,6 @@ def test_answers_open_and_the_keyboard_finds_the_text(small, browser):
     browser.visit((small / "01-first.html").as_uri(), 390)
     for kind in "rawKeyDown", "keyUp":
         browser.send("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
-    focused = "(e => [e.textContent, e.getBoundingClientRect().top >= 0, getComputedStyle(e).outlineStyle])(document.activeElement)"
+    focused = ("(e => [e.textContent, e.getBoundingClientRect().top >= 0, getComputedStyle(e).outlineStyle])"
+               "(document.activeElement)")
     assert browser.run(focused) == ["Skip to the text", True, "solid"]

@@ -11,7 +11,8 @@ from tarm.statistics import exact_test, holm, interval, over_seeds, share_interv
 T = {4: 2.776, 9: 2.262}
 
 
-@pytest.mark.parametrize("values, mean, s", [([1, 2, 3, 4, 5], 3, math.sqrt(10 / 4)), ([0, 1] * 5, 0.5, math.sqrt(2.5 / 9))])
+@pytest.mark.parametrize("values, mean, s", [
+    ([1, 2, 3, 4, 5], 3, math.sqrt(10 / 4)), ([0, 1] * 5, 0.5, math.sqrt(2.5 / 9))])
 def test_interval_is_mean_plus_minus_t_s_over_root_n(values, mean, s):
     n = len(values)
     half = T[n - 1] * s / math.sqrt(n)
@@ -70,8 +71,8 @@ def test_holm_multiplies_the_smallest_most_and_keeps_the_order():
 
 
 def test_a_t_test_asks_whether_the_mean_is_0():
-    """0 to 4: t = 2 / sqrt(2.5 / 5), so t^2 = 8, with four degrees of freedom, of which P(|T| > t) = 1 - u (3 - u^2) / 2,
-    u^2 = t^2 / (4 + t^2)."""
+    """0 to 4: t = 2 / sqrt(2.5 / 5), so t^2 = 8, with four degrees of freedom,
+    of which P(|T| > t) = 1 - u (3 - u^2) / 2, u^2 = t^2 / (4 + t^2)."""
     u = (8 / 12) ** 0.5
     assert t_test([0, 1, 2, 3, 4]) == pytest.approx(1 - u * (3 - u**2) / 2)
     assert math.isnan(t_test([1, 2, 3, 4])) and t_test([0] * 5) == 1

@@ -52,7 +52,8 @@ def test_a_record_says_what_was_run_where_and_how_it_went(store, trained):
     assert set(record) == {"schema", "run", "configuration", "schedule", "environment", "command", "finished",
                            "diverged_at", "ledger", "losses", "evaluations", "other_steps"}
     assert (record["schema"], record["run"], record["command"]) == (SCHEMA, JOB.run.hash, "python -m tarm train")
-    assert set(record["environment"]) == {"python", "torch", "system", "machine", "vectors", "cores", "threads", "device"}
+    assert set(record["environment"]) == {"python", "torch", "system", "machine", "vectors", "cores", "threads",
+                                          "device"}
     assert scores(record) == trained.scores
     assert record["ledger"] == trained.ledger and record["other_steps"] == []
     assert record["losses"] == pytest.approx(trained.losses, rel=1e-4)  # five digits are kept
@@ -255,12 +256,14 @@ def test_without_weights_such_a_run_is_trained_again(store, tmp_path):
     bare, asked = Store(tmp_path / "bare"), JOB._replace(schedule=replace(JOB.schedule, other_steps=(2,)))
     bare.take(store, store.load(JOB.run.hash), weights=False)
     assert sweep([asked], bare, workers=1, threads=1).finished == 1
-    assert bare.has(*asked) and bare.weights_path(JOB.run.hash).read_bytes() == store.weights_path(JOB.run.hash).read_bytes()
+    assert (bare.has(*asked)
+            and bare.weights_path(JOB.run.hash).read_bytes() == store.weights_path(JOB.run.hash).read_bytes())
     assert not any(bare.root.glob("unfinished/*"))
 
 
 def test_trained_again_it_ends_where_it_ended(store, tmp_path):
-    """A record that `stop_at` ended at its first evaluation, asked for with another schedule, under which it would go on."""
+    """A record that `stop_at` ended at its first evaluation, asked for with another schedule,
+    under which it would go on."""
     early = replace(JOB.run, stop_at=0.001)
     job = JOB._replace(run=early, schedule=replace(JOB.schedule, every=2))
     store.save(*job, train(*job), "cpu", "")
@@ -269,7 +272,8 @@ def test_trained_again_it_ends_where_it_ended(store, tmp_path):
     store.weights_path(early.hash).unlink()
     asked = job._replace(schedule=replace(JOB.schedule, every=early.training_steps, other_steps=(2,)))
     done = sweep([asked], store, workers=1, threads=1)
-    assert (done.finished, done.failed) == (1, []) and store.has(*asked) and len(store.load(early.hash)["losses"]) == steps
+    assert ((done.finished, done.failed) == (1, []) and store.has(*asked)
+            and len(store.load(early.hash)["losses"]) == steps)
 
 
 @pytest.mark.parametrize("of_there", [{}, {"losses": [1.0] * 4}], ids=["the same losses", "another machine's"])
@@ -292,14 +296,16 @@ def test_missing_steps_are_evaluated_on_as_many_problems_as_the_record_has(store
     """Whatever the schedule that asks for them says of other evaluations."""
     sweep([JOB._replace(schedule=replace(JOB.schedule, problems=3, other_steps=(2,)))], store, workers=1, threads=1)
     record = store.load(JOB.run.hash)
-    assert {one["count"] for one in record["other_steps"]} == {JOB.schedule.problems} == {record["schedule"]["problems"]}
+    assert ({one["count"] for one in record["other_steps"]} == {JOB.schedule.problems}
+            == {record["schedule"]["problems"]})
 
 
 def test_a_script_that_sweeps_outside_its_main_part_is_told(tmp_path):
     """Each process that trains imports the script, which would begin another sweep."""
     script = tmp_path / "script.py"
     script.write_text("from tarm.store import Store\nfrom tarm.studies import jobs\nfrom tarm.sweep import sweep\n"
-                      "sweep(jobs('smoke', rung=['dense'], task=['copy']), Store('runs'), workers=1)\n", encoding="utf-8")
+                      "sweep(jobs('smoke', rung=['dense'], task=['copy']), Store('runs'), workers=1)\n",
+                      encoding="utf-8")
     done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode and 'under `if __name__ == "__main__":`' in done.stderr
 
@@ -344,7 +350,8 @@ def test_committed_weights_give_their_records_last_evaluation(weights):
     """But for what rounding on another machine may turn: two of a thousand characters."""
     store = Store(COMMITTED)
     run = run_from((record := store.load(weights.stem))["configuration"])
-    *_, last = (score for score in scores(record) if (score.length, score.problems, score.decoding) == (run.length, "unseen", "greedy"))
+    *_, last = (score for score in scores(record)
+                if (score.length, score.problems, score.decoding) == (run.length, "unseen", "greedy"))
     problems = unseen_problems(TASKS[run.task], run.length, run.seed, last.count)
     right = generate(store.model(record), problems.prompt, problems.answer.shape[1]) == problems.answer
     assert last.step == run.training_steps and abs(int(right.sum()) - sum(last.correct)) <= 0.002 * right.numel()

@@ -102,7 +102,8 @@ def test_depth_spends_three_passes_on_one_trained_cycle():
 
 def test_depth_tries_what_was_learned_with_other_numbers_of_passes():
     """3 to 48 passes where whole steps make them, its own left out; not for a block per step."""
-    by_run = {(job.run.rung, job.run.norm, job.run.window, job.run.supervision, job.run.budget): job for job in jobs("cpu", "depth_small")}
+    by_run = {(job.run.rung, job.run.norm, job.run.window, job.run.supervision, job.run.budget): job
+              for job in jobs("cpu", "depth_small")}
     assert by_run["universal", "pre", "cycle", "end", 12].schedule.other_steps == (3, 4, 6, 24, 48)
     assert by_run["dual_ut", "pre", "cycle", "end", 24].schedule.other_steps == (2, 3, 6, 24)
     assert by_run["ar_trm", "post", "all", "end", 12].schedule.other_steps == (1, 4, 8)  # 6 passes a step
@@ -113,4 +114,5 @@ def test_of_a_study_the_runs_that_others_have_too_are_listed(committed):
     """The 24-pass runs of depth_learned are the cross's and come first there."""
     own = {record["run"] for record in committed if within(run_from(record["configuration"]), "depth_learned", "cpu")}
     both = {record["run"] for record in committed if within(run_from(record["configuration"]), "cross", "cpu")} & own
-    assert both and all(place(run_from(record["configuration"]))[1] == "cross" for record in committed if record["run"] in both)
+    assert both and all(place(run_from(record["configuration"]))[1] == "cross"
+                        for record in committed if record["run"] in both)

@@ -93,7 +93,8 @@ def test_a_table_written_by_another_process_has_the_same_bytes_and_reads_back(ti
 def test_a_run_that_diverged_has_its_last_evaluation_without_values(tidy, tmp_path):
     """Four kinds of it, of 8 metrics and 4 positions, at the last step; and they come back as not a number."""
     lost = table.tidy([record(JOB.run) | {"diverged_at": 3, "schedule": {"problems": 8}}])
-    assert len(lost) == 4 * 12 and set(lost["step"]) == {4} and set(lost["length"]) == {4} and lost["value"].isna().all()
+    assert (len(lost) == 4 * 12 and set(lost["step"]) == {4} and set(lost["length"]) == {4}
+            and lost["value"].isna().all())
     whole = pd.concat([tidy, lost], ignore_index=True)
     table.write(whole, tmp_path / "results.csv")
     pd.testing.assert_frame_equal(table.read(tmp_path), whole)

@@ -58,14 +58,16 @@ def test_answers_are_right(key, length):
 
 
 @pytest.mark.parametrize("key, length, expected", [
-    ("copy", 3, "[0-9]{3}[|]"), ("pointers", 3, "[0-9]{3}[|]"), ("reverse", 3, "[0-9]{3}[|]"), ("addition", 3, "[0-9]{3}[+][0-9]{3}=")])
+    ("copy", 3, "[0-9]{3}[|]"), ("pointers", 3, "[0-9]{3}[|]"), ("reverse", 3, "[0-9]{3}[|]"),
+    ("addition", 3, "[0-9]{3}[+][0-9]{3}=")])
 def test_form_of_the_prompts(key, length, expected):
     prompts = [decode(prompt) for prompt in TASKS[key].problems(300, length, generator()).prompt]
     assert all(re.fullmatch(expected, prompt) for prompt in prompts)
     assert {prompt[0] for prompt in prompts} == set("0123456789")  # leading zeros allowed
 
 
-@pytest.mark.parametrize("key, inputs, supervised", [("copy", 21, 11), ("pointers", 21, 11), ("reverse", 21, 11), ("addition", 33, 12)])
+@pytest.mark.parametrize("key, inputs, supervised", [
+    ("copy", 21, 11), ("pointers", 21, 11), ("reverse", 21, 11), ("addition", 33, 12)])
 def test_a_batch_supervises_the_answer_and_its_newline(key, inputs, supervised):
     """At L = 10: 10 + 1 + 10 inputs and 10 + 1 targets, addition 10 + 1 + 10 + 1 + 11 and 11 + 1.
 
@@ -176,7 +178,8 @@ def test_chance_of_published_addition():
 
 
 def test_pointers_by_hand():
-    """x = 2937: of four positions 9 is 1 and 7 is 3. From 0 the pointers are 2, 3, 7, 7; from 1, 9, 9, 9; from 2, 3, 7; from 3, 7."""
+    """x = 2937: of four positions 9 is 1 and 7 is 3. From 0 the pointers are 2, 3, 7, 7; from 1, 9, 9, 9; from 2, 3, 7;
+    from 3, 7."""
     problems = TASKS["pointers"].write(torch.tensor([[[2, 9, 3, 7], [2, 1, 3, 0]]]).transpose(0, 1))
     assert decode(problems.answer[0]) == "7" + "9" + "7" + "7" and decode(problems.prompt[0]) == "2937|"
     assert decode(problems.answer[1]) == "2" + "1" + "0" + "0"  # 2, 3, 0, 2; 1; 3, 0; 0

@@ -35,7 +35,8 @@ def test_influences_add_up_to_what_the_recurrence_gives(L, cycles):
 
 
 def test_share_of_the_published_window_at_24_passes():
-    """2, 8, 30, 112, 418, 1560, 5822, 21728: the last of eight cycles gives 2 of 29,680; the closed form says 7.3e-5."""
+    """2, 8, 30, 112, 418, 1560, 5822, 21728: the last of eight cycles gives 2 of 29,680;
+    the closed form says 7.3e-5."""
     assert theory.influence(2, 8).tolist() == pytest.approx([21728, 5822, 1560, 418, 112, 30, 8, 2])
     assert theory.share(2, 8) == pytest.approx(2 / 29680)
     growth = 2 + math.sqrt(3)
@@ -69,7 +70,8 @@ def test_contraction_of_the_cured_model_by_hand():
 
 def test_a_model_whose_block_adds_nothing_grows_as_the_recurrence_says():
     """x of ones, no step embeddings, y = z = 0: sizes after each cycle are those of the recurrence for x = 1."""
-    model = identity(build("ar_trm", width=16, heads=2, budget=12, context=16, dropout=0.0, step_embeddings=False).double())
+    model = identity(build("ar_trm", width=16, heads=2, budget=12, context=16, dropout=0.0,
+                           step_embeddings=False).double())
     with torch.no_grad():
         model.token_embedding.weight.fill_(1)
         model.position_embedding.weight.zero_()

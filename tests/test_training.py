@@ -61,7 +61,8 @@ def test_the_truncated_rungs_build_no_graph_that_is_cut_away():
 
 
 def test_the_trained_model_is_evaluated_with_other_numbers_of_steps():
-    """Once, in the end, on the problems and with the noise of the last evaluation: its own number gives the same scores."""
+    """Once, in the end, on the problems and with the noise of the last evaluation:
+    its own number gives the same scores."""
     run = run_of("ar_trm", steps=2, norm="post", scale="unit", learning_rate=1e-2)
     plain = train(run, Schedule(2, (3,), problems=4))
     result = train(run, Schedule(2, (3,), problems=4, other_steps=(1, 2, 3)))
@@ -75,7 +76,8 @@ def test_the_trained_model_is_evaluated_with_other_numbers_of_steps():
 
 
 def test_where_a_run_diverged_does_not_depend_on_when_it_was_saved(tmp_path):
-    """Loss 2 is not a number any more. Saved and left behind every step, it is found where it is found without saving."""
+    """Loss 2 is not a number any more. Saved and left behind every step,
+    it is found where it is found without saving."""
     run, schedule = run_of("iterative", learning_rate=1e30, training_steps=12), Schedule(12, (3,), problems=4)
     whole = train(run, schedule)
     for _ in range(12):
@@ -124,13 +126,15 @@ def test_other_steps_that_cannot_be_run_are_refused_before_training():
 
 
 def test_compiled_is_training_alone(monkeypatch):
-    """By PyTorch's tracing, without a compiler behind it: one graph for passes with a gradient and one for those without, and
-    nothing left on the model. Evaluation, whose calls have many shapes, goes through the block as it is."""
+    """By PyTorch's tracing, without a compiler behind it: one graph for passes with a gradient and one for those
+    without, and nothing left on the model. Evaluation, whose calls have many shapes,
+    goes through the block as it is."""
     settings = torch._dynamo.config
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     torch._dynamo.reset()
     counters.clear()
-    with settings.patch(recompile_limit=settings.recompile_limit, fail_on_recompile_limit_hit=False):  # puts back what training sets
+    # puts back what training sets
+    with settings.patch(recompile_limit=settings.recompile_limit, fail_on_recompile_limit_hit=False):
         plain, compiled = (train(run_of("ar_trm", dropout=0), Schedule(5, (3,), problems=4), compiled=compiled)
                            for compiled in (False, True))
     assert counters["stats"]["unique_graphs"] == 2 and not counters["graph_break"]
@@ -139,5 +143,6 @@ def test_compiled_is_training_alone(monkeypatch):
 
 
 def test_random_bits_are_not_compiled():
-    with pytest.raises(ValueError, match="dropout_stream=bits cannot be compiled: leave out --compile, or use dropout_stream=torch"):
+    with pytest.raises(ValueError, match="dropout_stream=bits cannot be compiled: "
+                                         "leave out --compile, or use dropout_stream=torch"):
         Progress(run_of("dense", dropout_stream="bits"), "cpu", compiled=True)

@@ -55,9 +55,8 @@ def test_the_whole_gradient_of_any_run_can_be_taken(fields):
     """Whose fields have no meaning for a gradient through every pass."""
     run = Run(rung="ar_trm", task="copy", length=4, **SMALL | {"steps": 2}, **fields)
     assert 0 < truncation(run.build(), *batch())["share"] < 1
-    assert set(
-        compute_placement(rungs=["ar_trm"], task="copy", length=4, batch=2, **SMALL | {"steps": 2}, **fields)["gradient"]
-    ) == {True, False}
+    assert set(compute_placement(rungs=["ar_trm"], task="copy", length=4, batch=2, **SMALL | {"steps": 2},
+                                 **fields)["gradient"]) == {True, False}
 
 
 def test_of_one_stream_the_whole_is_the_model_without_a_window():
@@ -66,8 +65,10 @@ def test_of_one_stream_the_whole_is_the_model_without_a_window():
     assert 0.1 < found["share"] < 0.9 and found["share"] == pytest.approx(found["cosine"])
     model, (tokens, targets) = build("iterative", window="3", **SMALL).double(), batch()
     whole = build("iterative", **SMALL).double()
-    norms = [torch.cat([g.flatten() for g in block_gradient(each, tokens, targets).values()]).norm() for each in (model, whole)]
-    assert norms[0] < 0.9 * norms[1] and truncation(model, tokens, targets)["share"] == pytest.approx((norms[0] / norms[1]).item())
+    norms = [torch.cat([g.flatten() for g in block_gradient(each, tokens, targets).values()]).norm()
+             for each in (model, whole)]
+    assert (norms[0] < 0.9 * norms[1]
+            and truncation(model, tokens, targets)["share"] == pytest.approx((norms[0] / norms[1]).item()))
 
 
 @pytest.mark.parametrize("eps", [1e-8, 1e-4])
@@ -79,10 +80,13 @@ def test_the_step_is_the_first_that_adamw_takes(eps):
         other = build("ar_trm", window=window, **SMALL).double()
         other.loss(other(tokens), targets).backward()
         torch.optim.AdamW(other.parameters(), eps=eps, weight_decay=0).step()
-        moved[window] = torch.cat([(after - before).flatten() for after, before in zip(other.block.parameters(), model.block.parameters())])
+        moved[window] = torch.cat([(after - before).flatten() for after, before
+                                   in zip(other.block.parameters(), model.block.parameters())])
     found = truncation(model, tokens, targets, eps)
-    assert found["step_cosine"] == pytest.approx(torch.cosine_similarity(*moved.values(), dim=0).item()) and found["step_cosine"] < 0.95
-    small = (moved["cycle"].abs() < 0.5e-3).double().mean().item()  # a gradient of eps moves a weight by half of the learning rate, 0.001
+    assert (found["step_cosine"] == pytest.approx(torch.cosine_similarity(*moved.values(), dim=0).item())
+            and found["step_cosine"] < 0.95)
+    # a gradient of eps moves a weight by half of the learning rate, 0.001
+    small = (moved["cycle"].abs() < 0.5e-3).double().mean().item()
     assert found["below_eps"] == pytest.approx(small, abs=1e-3) and (eps == 1e-8 or small > 0.1)
 
 
@@ -118,7 +122,8 @@ def test_the_residual_of_a_growing_stream_is_its_growth():
 
 
 def test_residuals_go_on_beyond_the_trained_steps_and_fall_where_a_norm_holds_the_streams():
-    """post-norm, a block that adds nothing, x of size 1: a step of two cycles shrinks the distance by the contraction squared."""
+    """post-norm, a block that adds nothing, x of size 1:
+    a step of two cycles shrinks the distance by the contraction squared."""
     model = identity(build("ar_trm", norm="post", **SMALL | {"step_embeddings": False}).double())
     with torch.no_grad():
         model.token_embedding.weight.copy_(torch.tensor([1.0, -1.0] * 8))  # mean 0, variance 1
@@ -126,7 +131,8 @@ def test_residuals_go_on_beyond_the_trained_steps_and_fall_where_a_norm_holds_th
     found = residuals(model, batch()[0], steps=30)
     assert [row["step"] for row in found] == list(range(2, 31))
     late = [row["y"] for row in found[8:12]]
-    assert all(after / before == pytest.approx(theory.growth(2, "post") ** 2, rel=1e-3) for before, after in zip(late, late[1:]))
+    assert all(after / before == pytest.approx(theory.growth(2, "post") ** 2, rel=1e-3)
+               for before, after in zip(late, late[1:]))
 
 
 def test_the_lens_counts_what_the_head_would_get_right():

@@ -17,7 +17,8 @@ def ends(records, study):
 
 def test_norm_and_scale_are_those_that_ended_highest(committed):
     """At the better of their rates."""
-    best = gain.best(ends(committed, "tune_form"), ["norm", "scale", "learning rate"]).set_index("model")[["norm", "scale"]]
+    best = gain.best(ends(committed, "tune_form"),
+                     ["norm", "scale", "learning rate"]).set_index("model")[["norm", "scale"]]
     published = {"norm": "pre", "scale": "published"}
     assert best.to_dict("index") == {model: published | form for model, form in tuning.FORM.items()}
 
@@ -35,14 +36,14 @@ def test_rates_and_depths_are_those_that_ended_highest(committed):
     assert at_best.idxmax(axis=1).to_dict() == tuning.DEPTH
 
 
-@pytest.mark.parametrize(
-    "study, contrasts", [("confirm", gain_predictions.CONFIRMED_CONTRASTS), ("settle", gain_predictions.SETTLED_CONTRASTS)]
-)
+@pytest.mark.parametrize("study, contrasts", [
+    ("confirm", gain_predictions.CONFIRMED_CONTRASTS), ("settle", gain_predictions.SETTLED_CONTRASTS)])
 def test_what_is_run_again_are_the_models_of_the_contrasts(study, contrasts):
     """As they were run before: the same fields but for the seed."""
     again = jobs("cpu", study, (5,))
     assert {gain.label(job.run) for job in again} == {model for pair in contrasts for model in pair}
-    assert {job.run.hash for job in again} <= {job.run.hash for before in ("tuned", "between") for job in jobs("cpu", before, (5,))}
+    assert {job.run.hash for job in again} <= {job.run.hash for before in ("tuned", "between")
+                                               for job in jobs("cpu", before, (5,))}
 
 
 def test_rates_of_what_lies_between_are_those_that_ended_highest(committed):
@@ -58,9 +59,10 @@ def soonest(ends):
 
 
 def test_rates_on_pointers_are_those_that_ended_highest(committed):
-    """A run ends when 99 % are right; of several that do the soonest counts as the best. On either side of it a rate that was
-    tried did worse."""
-    runs = {job.run.hash for study in ("tune_pointers", "tune_pointers_beyond") for job in jobs("cpu", study, tuning.POINTERS_CHOSEN)}
+    """A run ends when 99 % are right; of several that do the soonest counts as the best. On either side of it a rate
+    that was tried did worse."""
+    runs = {job.run.hash for study in ("tune_pointers", "tune_pointers_beyond")
+            for job in jobs("cpu", study, tuning.POINTERS_CHOSEN)}
     found = gain.at_the_end(gain.trajectories(committed, runs))
     best = gain.best(soonest(found), ["learning rate"])
     assert len(found) == len(runs) and dict(zip(best["model"], best["learning rate"])) == tuning.POINTERS_RATE

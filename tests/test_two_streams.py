@@ -47,8 +47,9 @@ def states(model, tokens):
     return found
 
 
-@pytest.mark.parametrize("change", [{"start": "x"}, {"injection": "both"}, {"injection": "none", "start": "x"}, {"sum": "mean"},
-                                    {"sum": "mean", "injection": "both", "start": "x", "norm": "post", "scale": "unit"}])
+@pytest.mark.parametrize("change", [
+    {"start": "x"}, {"injection": "both"}, {"injection": "none", "start": "x"}, {"sum": "mean"},
+    {"sum": "mean", "injection": "both", "start": "x", "norm": "post", "scale": "unit"}])
 @pytest.mark.parametrize("rung", DUAL)
 def test_start_injection_and_sum_are_their_formulas(rung, change):
     """A halting bias of -1e9 lets ACT read the last y alone, as rung 7 does."""
@@ -65,11 +66,13 @@ def test_mean_readout_is_the_mean_of_all_steps_logits(rung):
     mean = torch.stack([model.final_norm(y) for y, _ in states(model, tokens)]).mean(0)
     output = model(tokens)
     torch.testing.assert_close(output.logits, model.head(mean), rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(output.each[0], model.head(model.final_norm(states(model, tokens)[0][0])), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(output.each[0], model.head(model.final_norm(states(model, tokens)[0][0])),
+                               rtol=1e-9, atol=1e-9)
     assert output.steps == model.architecture.steps and output.ponder is None
 
 
-@pytest.mark.parametrize("rung, bias", [("dual_ut", 0.0), ("dual_nested_ut", 0.0), ("dual_nested_ut", -2.0), ("ar_trm", None)])
+@pytest.mark.parametrize("rung, bias", [
+    ("dual_ut", 0.0), ("dual_nested_ut", 0.0), ("dual_nested_ut", -2.0), ("ar_trm", None)])
 def test_deep_supervision_is_the_mean_of_the_losses_of_shorter_calls(rung, bias):
     """After every step that runs: what a call of that many steps would have said. The logits stay the rung's own."""
     fields = {} if bias is None else {"halting_bias": bias}
@@ -101,7 +104,8 @@ def test_an_optimiser_step_behind_every_step_is_that_loop_by_hand():
     progress.train_step()
     model = run.build(run.seed).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=run.learning_rate, fused=True)
-    tokens, targets = TASKS["copy"].problems(run.batch, run.length, torch.Generator().manual_seed(run.seed), reserved=False).batch()
+    tokens, targets = TASKS["copy"].problems(run.batch, run.length, torch.Generator().manual_seed(run.seed),
+                                             reserved=False).batch()
     y, z, losses = model.y_init.detach(), model.z_init.detach(), []
     for n in range(run.steps):
         x, s = model.embed(tokens), model.step_embedding.weight[n]
@@ -122,7 +126,8 @@ def test_an_optimiser_step_behind_every_step_is_that_loop_by_hand():
 
 @torch.no_grad()
 def decisive(model, tokens):
-    """Let the trained head look for what changes from step to step, so that positions halt at different ones; -> votes."""
+    """Let the trained head look for what changes from step to step,
+    so that positions halt at different ones; -> votes."""
     y = torch.stack([y for y, _ in states(model, tokens)])  # (N, B, T, C)
     model.q_halt.weight.copy_((y[-1] - y[0]).mean(dim=(0, 1)))
     model.q_halt.bias.zero_()
@@ -161,7 +166,8 @@ def test_the_loss_of_a_trained_head_is_binary_cross_entropy_on_being_right():
 
 
 VARIED = [{"start": "x", "injection": "none"}, {"sum": "mean"}, {"readout": "mean"}, {"supervision": "steps"},
-          {"halting_head": "trained", "norm": "post"}, {"halting_head": "trained", "supervision": "steps", "norm": "post"}]
+          {"halting_head": "trained", "norm": "post"},
+          {"halting_head": "trained", "supervision": "steps", "norm": "post"}]
 
 
 @pytest.mark.parametrize("change", VARIED)
@@ -235,9 +241,10 @@ def test_a_window_of_four_passes_begins_in_the_middle_of_a_step():
 
 
 def test_a_window_of_one_stream_trains_its_last_passes():
-    """Dense of 12 blocks: the last four get the gradient that they have without a window, all others none; of Iterative the
-    gradient is that of four passes behind a state that is given."""
-    (tokens, targets), dense = batch(), [gradients(small("dense", window=window), *batch()) for window in ("4", "cycle")]
+    """Dense of 12 blocks: the last four get the gradient that they have without a window, all others none; of Iterative
+    the gradient is that of four passes behind a state that is given."""
+    (tokens, targets), dense = batch(), [gradients(small("dense", window=window), *batch())
+                                         for window in ("4", "cycle")]
     for name, gradient in dense[0].items():
         expected = name.startswith(("block.8.", "block.9.", "block.10.", "block.11.", "final_norm", "head"))
         assert gradient.equal(dense[1][name]) if expected else gradient is None, name
@@ -286,7 +293,8 @@ def test_clipping_bounds_the_norm_of_the_whole_gradient():
     for clip in 0.0, 1e-3:
         progress = Progress(Run(**RUN | {"clip": clip}), "cpu")
         progress.train_step()
-        norms.append(torch.cat([p.grad.flatten() for p in progress.model.parameters() if p.grad is not None]).norm().item())
+        norms.append(torch.cat([p.grad.flatten() for p in progress.model.parameters()
+                                if p.grad is not None]).norm().item())
     assert norms[0] > 1e-2 and norms[1] == pytest.approx(1e-3, rel=1e-3)
 
 
@@ -328,10 +336,10 @@ def test_what_has_no_meaning_is_refused(fields, message):
         Architecture(**{"rung": "ar_trm"} | SMALL | fields)
 
 
-@pytest.mark.parametrize("fields, message", [({"window_warmup": 10}, "window=cycle"), ({"decay": "linear"}, "none, cosine"),
-                                             ({"clip": "a"}, "clip='a'"), ({"stop_at": 99}, "stop_at=99"),
-                                             ({"warmup": 9999}, "training_steps=5000"), ({"clip": True}, "clip=True"),
-                                             ({"warmup": -1}, "warmup=-1"), ({"clip": -1.0}, "clip=-1.0")])
+@pytest.mark.parametrize("fields, message", [
+    ({"window_warmup": 10}, "window=cycle"), ({"decay": "linear"}, "none, cosine"), ({"clip": "a"}, "clip='a'"),
+    ({"stop_at": 99}, "stop_at=99"), ({"warmup": 9999}, "training_steps=5000"), ({"clip": True}, "clip=True"),
+    ({"warmup": -1}, "warmup=-1"), ({"clip": -1.0}, "clip=-1.0")])
 def test_a_recipe_that_does_not_exist_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Run(**RUN | fields)
@@ -368,6 +376,7 @@ def test_the_cured_model_has_a_name_and_is_recorded_as_what_it_is():
 
 
 def test_training_knows_the_cured_model_by_its_name(tmp_path):
-    assert main(["train", "--profile", "smoke", "--task", "copy", "--rung", "ar_trm_cured", "--store", str(tmp_path)]) == 0
+    assert main(["train", "--profile", "smoke", "--task", "copy", "--rung", "ar_trm_cured",
+                 "--store", str(tmp_path)]) == 0
     record, = Store(tmp_path).records()
     assert [record["configuration"][field] for field in ("rung", "norm", "scale")] == ["ar_trm", "post", "unit"]

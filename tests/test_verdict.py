@@ -27,12 +27,14 @@ def number(group, rung, column):
     (60, [40, 50, 60], "reproduced"), (100, [40, 50, 60], "not reproduced"),
     (100, [100.0] * 3, "reproduced"), (99.9, [100.0] * 3, "not reproduced")])
 def test_the_word(published, values, word):
-    """40, 50 and 60 have the mean 50 and s = 10; t(0.975, 2) = 4.303 in any table: 50 -+ 4.303 10 sqrt(4/3) = 0.3 to 99.7."""
+    """40, 50 and 60 have the mean 50 and s = 10; t(0.975, 2) = 4.303 in any table:
+    50 -+ 4.303 10 sqrt(4/3) = 0.3 to 99.7."""
     assert verdict.verdict(published, values) == word
 
 
 def test_the_interval_is_for_one_more_run():
-    assert prediction_interval([40, 50, 60]) == pytest.approx((50 - 43.03 * sqrt(4 / 3), 50 + 43.03 * sqrt(4 / 3)), abs=1e-2)
+    assert prediction_interval([40, 50, 60]) == pytest.approx(
+        (50 - 43.03 * sqrt(4 / 3), 50 + 43.03 * sqrt(4 / 3)), abs=1e-2)
     assert all(map(isnan, prediction_interval([1, 2])))
 
 
@@ -67,7 +69,8 @@ def test_of_one_cell_the_arithmetic_with_the_most_seeds_is_taken_whole():
     run, = number("first 192", "dense", "L = 10").runs
     few = [published_record(run, [50], [4000], seed=seed) for seed in (0, 1)]
     many = [published_record(run, [50], [4000], seed=seed, precision="bf16") for seed in (3, 2)]
-    assert list(cells(many + few)[run]) == [0, 1] and arithmetic(cells(many + few)[run]) == "float32"  # a draw: as published
+    # a draw: as published
+    assert list(cells(many + few)[run]) == [0, 1] and arithmetic(cells(many + few)[run]) == "float32"
     more = many + [published_record(run, [50], [4000], seed=0, precision="bf16")]
     assert list(cells(few + more)[run]) == [0, 2, 3] and arithmetic(cells(few + more)[run]) == "bf16"
 
@@ -76,7 +79,8 @@ def test_of_one_cell_the_arithmetic_with_the_most_seeds_is_taken_whole():
 
 
 def test_a_first_character_is_the_mean_of_three_evaluations():
-    """Sampled and seen (50 + 60 + 70) / 3, greedy and unseen one more; at step 200 there is another value, which isn't read."""
+    """Sampled and seen (50 + 60 + 70) / 3, greedy and unseen one more; at step 200 there is another value,
+    which isn't read."""
     run, = number("first 192", "universal", "L = 10").runs
     table = verdict.compare([published_record(run, [1, 50, 60, 70], [200, 3600, 3800, 4000])])
     row, = table[(table["seeds"] > 0) & (table["column"] == "L = 10")].itertuples()
@@ -92,7 +96,8 @@ def test_a_run_that_lacks_an_evaluation_is_counted_aside():
 
 
 def test_bars_and_quarters_come_from_the_last_evaluation():
-    """Of 11 characters 10 are right and the first in 34 of 100: (10 + 0.34) / 11 = 94 %; Q1 is the first two (11 // 4)."""
+    """Of 11 characters 10 are right and the first in 34 of 100: (10 + 0.34) / 11 = 94 %;
+    Q1 is the first two (11 // 4)."""
     run, = number("characters", "dense", "addition").runs
     table = verdict.compare([published_record(run, [0, 34], [4750, 5000], seed=seed) for seed in range(3)])
     found = table[table["seeds"] == 3].set_index(["group", "column"])
@@ -109,7 +114,8 @@ def test_the_structure_is_read_from_the_higher_and_the_lower_of_two_runs():
     assert alone["seeds"].sum() == 0  # one of the two says nothing yet
     table = verdict.compare([published_record(five, [12], [2000]), published_record(ten, [23], [2000])])
     found = table[table["seeds"] == 1].set_index("column")["mean"]
-    assert found.to_dict() == pytest.approx({"H = 1, L = 1, higher": 100 * 10.23 / 11, "H = 1, L = 1, lower": 100 * 10.12 / 11})
+    assert found.to_dict() == pytest.approx({"H = 1, L = 1, higher": 100 * 10.23 / 11,
+                                             "H = 1, L = 1, lower": 100 * 10.12 / 11})
 
 
 # As text.
@@ -127,17 +133,20 @@ def test_the_readme_shows_what_was_run_of_the_main_study_and_counts_the_rest(tmp
     main, = number("characters", "universal", "addition").runs
     (tmp_path / "README.md").write_text(f"before\n{verdict.BEGIN}\nold\n{verdict.END}\nafter\n")
     verdict.write(
-        [published_record(run, [50, 60, 70], [3600, 3800, 4000], precision="bf16"), published_record(main, [40], [5000])],
+        [published_record(run, [50, 60, 70], [3600, 3800, 4000], precision="bf16"),
+         published_record(main, [40], [5000])],
         tmp_path,
     )
     readme, page = (tmp_path / "README.md").read_text(), (tmp_path / "figures" / "verdict.md").read_text()
     row = ("| UT | L = 10 / 20 / 30 | 99.3 / 71.7 / 64.7 | 60.0 / – / – | – | 61.0 / – / – | "
-           "1 / 0 (1 more without a value) / 0 (1 more without a value) | bf16 / – / – | seen 1 time / not run / not run |")
+           "1 / 0 (1 more without a value) / 0 (1 more without a value) | bf16 / – / – | "
+           "seen 1 time / not run / not run |")
     bar = ("| UT | addition / copy / reverse | 65.8 / 100 / 100 | 94.5 / – / – | – | 94.6 / – / – | 1 / 0 / 0 | "
            "float32 / – / – | seen 1 time / not run / not run |")
     assert row in page and row not in readme and bar in page and bar in readme
     assert readme.startswith("before\n<!--") and readme.endswith("-->\nafter\n") and "old" not in readme
-    assert readme.count("| UT |") == 1 and page.count("| UT |") == 4 and "| Dense |" in page and "| Dense |" not in readme
+    assert (readme.count("| UT |") == 1 and page.count("| UT |") == 4
+            and "| Dense |" in page and "| Dense |" not in readme)
     assert "| First character of a sum, width 192 | 0 | 0 | 1 | 20 | 21 |" in readme
     assert verdict.write([], tmp_path)["verdict"].unique().tolist() == ["not run"]  # and it can be written again
 

@@ -1,4 +1,5 @@
-"""What single choices are worth: the seconds without each over those with it. What else could be chosen is here only."""
+"""What single choices are worth: the seconds without each over those with it. What else could be chosen
+is here only."""
 
 import math
 from contextlib import nullcontext
@@ -23,7 +24,8 @@ class ThreeProducts(Attention):
     """With a product each for query, key and value."""
 
     def forward(self, h, past=None):
-        q, k, v = (part(h).unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value))
+        q, k, v = (part(h).unflatten(2, (self.heads, -1)).transpose(1, 2)
+                   for part in (self.query, self.key, self.value))
         return self.dropout(self.out(self.mix(q, k, v).transpose(1, 2).flatten(2)))
 
 
@@ -39,7 +41,8 @@ class OwnLines(Attention):
 
 
 def graph_in_every_step(bench):
-    """A training of rung 7 that builds a graph of every step's last cycle, as the published code does; most go unread."""
+    """A training of rung 7 that builds a graph of every step's last cycle, as the published code does;
+    most go unread."""
     training = Progress(bench.run("ar_trm"), bench.device)
     training.model.step = torch.enable_grad()(training.model.step)
     return training
@@ -63,7 +66,8 @@ def alternatives(bench):
             layer(bench, kind, run.width, run.heads, precision, run.dropout) for kind in (ThreeProducts, Attention))
     if NARROW and bench.device == "cpu":
         yield "bf16 from products in float32", "a layer", run.width, *(
-            layer(bench, Attention, run.width, run.heads, arithmetic, run.dropout) for arithmetic in ("bf16 by autocast", "bf16"))
+            layer(bench, Attention, run.width, run.heads, arithmetic, run.dropout)
+            for arithmetic in ("bf16 by autocast", "bf16"))
     for width, heads in SIZES:
         yield "PyTorch's attention without dropout", "a layer, float32", width, *(
             layer(bench, kind, width, heads, "float32", 0.0) for kind in (OwnLines, Attention))

@@ -20,8 +20,9 @@ def matmul(bench):
 
 
 def growth(bench):
-    """Seconds of a Dense step as passes, length and width grow; its rate, and the share that this is of the peak measured
-    right after it. The two precisions of a width are measured in the same rounds, and their ratio is taken in each."""
+    """Seconds of a Dense step as passes, length and width grow; its rate, and the share that this is of the peak
+    measured right after it. The two precisions of a width are measured in the same rounds, and their ratio is
+    taken in each."""
     base = {"context": 512}
     for budget in (3, 6, 12, 24):
         yield from _grown(bench, {"passes": bench.run(budget=budget, **base)}, budget)
@@ -29,8 +30,9 @@ def growth(bench):
         run = bench.run(length=length, budget=6, **base)
         yield from _grown(bench, {"positions": run}, positions(run.task, length)[0])
     for width in (64, 128, 192, 256, 384, 512):
-        yield from _grown(bench, {f"width, {precision}": bench.run(width=width, heads=4, budget=6, precision=precision, **base)
-                                  for precision in bench.precisions}, width)
+        yield from _grown(bench,
+                          {f"width, {precision}": bench.run(width=width, heads=4, budget=6, precision=precision, **base)
+                           for precision in bench.precisions}, width)
 
 
 def _grown(bench, runs, x):
@@ -49,9 +51,9 @@ def _grown(bench, runs, x):
 
 
 def studies(bench):
-    """Core hours of each study, one seed: its FLOP over the rate that a step, and decoding, reach in a run that is like it.
-    All passes are counted: runs with ACT that halts early take less. Runs in bf16 are counted as in float32 where bf16 is
-    of no use."""
+    """Core hours of each study, one seed: its FLOP over the rate that a step, and decoding, reach in a run that is like
+    it. All passes are counted: runs with ACT that halts early take less. Runs in bf16 are counted as in float32 where
+    bf16 is of no use."""
     rates = {}
     for study, (jobs, profiles) in STUDIES.items():
         for profile in profiles:
@@ -68,8 +70,8 @@ def studies(bench):
 
 
 def alike(run):
-    """The run that is measured for this one: a Transformer of six passes, Iterative where the run's weights are tied and
-    Dense where they are not, which is like it in the fields of ALIKE."""
+    """The run that is measured for this one: a Transformer of six passes, Iterative where the run's weights are tied
+    and Dense where they are not, which is like it in the fields of ALIKE."""
     rung = "iterative" if LADDER[run.rung].model.tied else "dense"
     return Run(rung=rung, budget=6, context=positions(run.task, run.length)[0],
                **{field: getattr(run, field) for field in ALIKE})

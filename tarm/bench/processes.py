@@ -47,8 +47,8 @@ def _join(barrier):
 
 
 def _rates(bench, seed, count):
-    """Steps a second of this process in every round: alone, beside the others, with `count` threads. Only the process of
-    seed 0 runs all three; the others wait, and did 0."""
+    """Steps a second of this process in every round: alone, beside the others, with `count` threads. Only the process
+    of seed 0 runs all three; the others wait, and did 0."""
     try:
         step = bench.step(bench.run(budget=6, seed=seed))
         turns = (1, not seed), (1, True), (count, not seed)  # threads, and does this process run?
@@ -89,8 +89,9 @@ NAMES = {kept: "kept", recomputed: "recomputed", published: "published", graph: 
 
 def memory(bench):
     """What a step adds to the memory of a fresh process, and its seconds: as it is, with its passes recomputed, and as
-    published; nothing where the system does not say. Processes of one rung take turns. Of the published Dense Transformer
-    the first step is measured alone, since it takes so long: AdamW's moments are made at its end, and do not count."""
+    published; nothing where the system does not say. Processes of one rung take turns. Of the published Dense
+    Transformer the first step is measured alone, since it takes so long: AdamW's moments are made at its end, and
+    do not count."""
     give_back()  # what other parts have left in this process
     for rung, kinds in MEASURED:
         once = kinds == (published,)
@@ -104,11 +105,12 @@ def memory(bench):
 
 
 def _in_turn(bench, rung, kinds, warm):
-    """([[seconds of a step of each kind] in every round], [bytes that each has added]), a process for each kind, which takes
-    a step before, uncounted, where it is to be warm."""
+    """([[seconds of a step of each kind] in every round], [bytes that each has added]), a process for each kind, which
+    takes a step before, uncounted, where it is to be warm."""
     with ExitStack() as stack:
         pools = [stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))) for _ in kinds]
-        begun = [pool.submit(_begin, bench, kind, rung, torch.get_num_threads(), warm) for pool, kind in zip(pools, kinds)]
+        begun = [pool.submit(_begin, bench, kind, rung, torch.get_num_threads(), warm)
+                 for pool, kind in zip(pools, kinds)]
         for process in begun:
             process.result()
         times = [[pool.submit(_step, bench).result() for pool in pools] for _ in range(bench.pairs)]

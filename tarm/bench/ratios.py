@@ -15,8 +15,8 @@ from .rounds import row
 
 
 def steps(bench):
-    """A training step of each rung: the published protocol's seconds over ours, and bf16 beside float32; its rate, and the
-    share that this is of the peak measured right after it."""
+    """A training step of each rung: the published protocol's seconds over ours, and bf16 beside float32; its rate, and
+    the share that this is of the peak measured right after it."""
     products, flop = zip(*(bench.products(precision) for precision in bench.precisions))
     for rung in LADDER:
         run = bench.run(rung)
@@ -49,8 +49,8 @@ def decoding_problems(bench, run, length):
 
 
 def evaluation(bench):
-    """Sampling the answers of all lengths: published, a problem at a time, over ours, all at once. Seconds are those of a
-    problem of each length, together, and so is their ratio; then the ratio of each length."""
+    """Sampling the answers of all lengths: published, a problem at a time, over ours, all at once. Seconds are those
+    of a problem of each length, together, and so is their ratio; then the ratio of each length."""
     schedule = PROFILES[bench.profile]["addition"].schedule
     lengths = sorted(schedule.lengths + schedule.final_lengths)
     for rung in LADDER:
@@ -66,8 +66,8 @@ def evaluation(bench):
 
 
 def sampling(bench, rung, lengths):
-    """[[seconds of one problem: published, and ours in each precision] of each length] in every round. The published side takes so long
-    that only the first length, the shortest, is decoded once before."""
+    """[[seconds of one problem: published, and ours in each precision] of each length] in every round. The published
+    side takes so long that only the first length, the shortest, is decoded once before."""
     runs = [bench.run(rung, precision=precision) for precision in bench.precisions]
     ours, draws = [untrained(bench, run) for run in runs], torch.Generator(bench.device).manual_seed(0)
     published, functions = published_form(ours[0]), []

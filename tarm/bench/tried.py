@@ -43,8 +43,8 @@ class MaskDropout(Dropout):
 
 
 def dropped(bench):
-    """PyTorch's attention, dropout with a backward of its own, and weights cast once for all passes, in training; PyTorch's
-    attention for one query, and smaller batches, in decoding. On a CPU, for which tarm chose otherwise."""
+    """PyTorch's attention, dropout with a backward of its own, and weights cast once for all passes, in training;
+    PyTorch's attention for one query, and smaller batches, in decoding. On a CPU, for which tarm chose otherwise."""
     if bench.device != "cpu":
         return
     for name, subject, x, *functions in tried(bench):
@@ -81,7 +81,8 @@ def one_query(kind, width, heads, precision):
 
 
 def cast_once_and_each_time(bench):
-    """Two steps of the Iterative Transformer, six passes: within an outer autocast, which keeps what it has cast, or not."""
+    """Two steps of the Iterative Transformer, six passes: within an outer autocast, which keeps what it has
+    cast, or not."""
     run = replace(bench.run("iterative", budget=6), precision="bf16")
     once, each = Progress(run, bench.device), Progress(run, bench.device)
 

@@ -1,14 +1,15 @@
 """What `python -m tarm` can do, a function per command; each takes the parsed arguments.
 
-A module of them is imported with the first of its commands: what they need (pandas, SciPy, matplotlib) takes nearly as long to
-import as all the rest, and the worker processes of a sweep, which import the command line again, need none of it.
+A module of them is imported with the first of its commands: what they need (pandas, SciPy, matplotlib) takes nearly as
+long to import as all the rest, and the worker processes of a sweep, which import the command line again, need
+none of it.
 """
 
 from importlib import import_module
 
 MODULES = {"chapters": ("figures", "notebooks", "site", "test"), "keeping": ("export", "list", "merge", "rm"),
-           "measuring": ("bench",), "models": ("evaluate", "generate", "ladder"), "published": ("check-records", "verdict"),
-           "training": ("sweep", "train")}
+           "measuring": ("bench",), "models": ("evaluate", "generate", "ladder"),
+           "published": ("check-records", "verdict"), "training": ("sweep", "train")}
 
 
 def call(arguments):

@@ -6,6 +6,7 @@ import sys
 from .. import paper
 from ..store import PROJECT, Store, needs_clone
 from ..studies import for_figures
+from ..sweep import cores
 from .options import choose_device, seed_list
 from .training import train_and_report
 
@@ -27,12 +28,14 @@ def command_figures(arguments):
 
 
 def draw_from_records(arguments):
-    """Draw the figures at published size from the committed records, and those of the store beside them, training nothing."""
+    """Draw the figures at published size from the committed records, and those of the store beside
+    them, training nothing."""
     needs_clone("the paper profile")
     store = Store(arguments.store)
     draw(paper.gather(store), store.root / "figures" / "paper")
     print(f"figures of the committed records and those of {store.root}: {store.root / 'figures' / 'paper'}\n"
-          f"nothing was trained; --fresh (FRESH=1) trains the main study's missing runs, `python -m tarm sweep --study NAME` another's")
+          "nothing was trained; --fresh (FRESH=1) trains the main study's missing runs, "
+          "`python -m tarm sweep --study NAME` another's")
 
 
 def draw(records, folder):
@@ -71,9 +74,10 @@ def run_notebooks(notebooks, arguments, store):
 
 
 def command_test(arguments):
-    """pytest, then every notebook against the outputs it shows; files side by side, a core each."""
+    """pytest, then every notebook against the outputs it shows; files side by side, one more than there are cores,
+    since many a test waits for processes that it has started."""
     needs_clone("test")
-    beside = ["-n", "auto", "--dist", "loadfile"]
+    beside = ["-n", str(cores() + 1), "--dist", "loadfile"]
     strict = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval.cfg",
               "--nbval-cell-timeout", "300", "notebooks"]
     for words in beside, beside + strict:

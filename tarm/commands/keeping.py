@@ -32,7 +32,8 @@ def show(records, as_json):
                               "diverged_at": record["diverged_at"], "accuracy": final_accuracy(record)}))
         return
     print(f"{'run':12} {'rung':14} {'task':8} {'length':>6} {'training_steps':>14} {'seed':>4} {'width':>5} "
-          f"{'passes':>6} {'executed':>8} {'weighted':>8} {'trained':>7} {'accuracy':>8} {'seconds':>7}  differs from published in")
+          f"{'passes':>6} {'executed':>8} {'weighted':>8} {'trained':>7} {'accuracy':>8} {'seconds':>7}  "
+          "differs from published in")
     for record in sorted(records, key=lambda r: (r["configuration"]["task"], list(LADDER).index(
             r["configuration"]["rung"]), r["configuration"]["seed"])):
         run, ledger = run_from(record["configuration"]), record["ledger"]
@@ -47,8 +48,8 @@ def show(records, as_json):
 
 
 def final_accuracy(record):
-    """Greedy character accuracy on unseen problems of the training length at a run's end, or None where it diverged or was not
-    evaluated at that length."""
+    """Greedy character accuracy on unseen problems of the training length at a run's end, or None where it diverged or
+    was not evaluated at that length."""
     if record["diverged_at"]:
         return None
     return latest_accuracy(scores(record), record["configuration"]["length"])
@@ -98,7 +99,8 @@ def command_rm(arguments):
             print(run_from(store.load(run_hash)["configuration"]))
         except ValueError as error:
             print(error)
-    if not arguments.yes and not confirmed(f"remove {'these' if len(hashes) > 1 else 'this'} from {store.root}? [y/N] "):
+    if not arguments.yes and not confirmed(f"remove {'these' if len(hashes) > 1 else 'this'} "
+                                           f"from {store.root}? [y/N] "):
         print("nothing was removed")
         return
     busy = []

@@ -13,7 +13,8 @@ def command_bench(arguments):
     print(f"{arguments.profile} profile, {what.device}, {arguments.threads} thread(s); "
           f"median [lowest, highest] of as many rounds as a row says", flush=True)
     rows = pd.DataFrame(bench.measure(what, arguments.threads, arguments.part, print_row))
-    rows = rows.assign(profile=arguments.profile, device=what.device, threads=arguments.threads, torch=torch.__version__)
+    rows = rows.assign(profile=arguments.profile, device=what.device, threads=arguments.threads,
+                       torch=torch.__version__)
     if not arguments.part:
         gallery.save(cost_figures.bench(rows), rows, "bench", arguments.out)
         print(f"figure and table: {arguments.out}")

@@ -14,8 +14,8 @@ from .options import choose_device, whole_number
 
 
 def command_evaluate(arguments):
-    """A row for each length, number of steps, kind of problems and decoding. At lengths that were never trained on nothing is
-    seen: there the problems drawn from all stand as "any"."""
+    """A row for each length, number of steps, kind of problems and decoding. At lengths that were never trained on
+    nothing is seen: there the problems drawn from all stand as "any"."""
     store = Store(arguments.store)
     record = store.find(arguments.run)
     run = run_from(record["configuration"])
@@ -23,12 +23,13 @@ def command_evaluate(arguments):
     warn_of_divergence(record)
     lengths = [whole_number("lengths", part) for part in (arguments.lengths or str(run.length)).split(",")]
     steps = [whole_number("steps", part) for part in (arguments.steps or str(run.steps)).split(",")]
-    print(f"{run}\n{'length':>6} {'steps':>5} {'problems':8} {'decoding':8} {'count':>5} {'character':>9} {'sequence':>8} "
-          f"{'first':>6} {'last':>6}")
+    print(f"{run}\n{'length':>6} {'steps':>5} {'problems':8} {'decoding':8} {'count':>5} "
+          f"{'character':>9} {'sequence':>8} {'first':>6} {'last':>6}")
     for length in lengths:
         problems = evaluation_problems(run, length, arguments.problems, training_stream(run.seed))
         for n in steps:
-            for score in evaluate(model, problems, length, len(record["losses"]), run.seed, n):  # drawn as when training ended
+            # drawn as when training ended
+            for score in evaluate(model, problems, length, len(record["losses"]), run.seed, n):
                 kind = "any" if score.problems == "seen" and length != run.length else score.problems
                 m = {name: value for name, (value, _) in metrics(score).items()}
                 print(f"{length:>6} {n:>5} {kind:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
@@ -65,12 +66,13 @@ def command_generate(arguments):
 
 
 def command_ladder(arguments):
-    lines = [f"{'#':1} {'key':15} {'name':27} {'family':14} {'steps':>5} {'passes':>6} {'parameters':>11}  new on this rung"]
+    lines = [f"{'#':1} {'key':15} {'name':27} {'family':14} {'steps':>5} {'passes':>6} "
+             f"{'parameters':>11}  new on this rung"]
     for number, (key, rung) in enumerate(LADDER.items(), 1):
         a = Architecture(rung=key, width=arguments.width, heads=arguments.heads, budget=arguments.budget,
                          context=arguments.context)
         lines.append(f"{number:1} {key:15} {rung.name:27} {rung.family:14} {a.steps:>5} {a.budget:>6} "
                      f"{a.count_parameters():>11,}  {rung.change}")
-    lines.append(f"\nwidth {arguments.width}, {arguments.heads} heads, {arguments.context} positions; outside the ladder: ar_trm_cured, "
-                 "which is ar_trm with --norm post --scale unit")
+    lines.append(f"\nwidth {arguments.width}, {arguments.heads} heads, {arguments.context} positions; "
+                 "outside the ladder: ar_trm_cured, which is ar_trm with --norm post --scale unit")
     print("\n".join(lines))

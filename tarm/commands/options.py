@@ -28,7 +28,8 @@ def choose_device(name):
 
 
 def works(device):
-    """Is it of a kind that is used here, and can memory be had on it? Virtual machines may name a device that has none."""
+    """Is it of a kind that is used here, and can memory be had on it? Virtual machines may name a device
+    that has none."""
     try:
         torch.empty(1, device=device)
         return torch.device(device).type in ("cpu", "cuda", "mps")
@@ -45,8 +46,8 @@ def seed_list(text):
 
 
 def complain(refused):
-    """Raise ValueError where files of a store could not be used, with a line on them; those of tasks and rungs that are not
-    registered here aside, which are only named."""
+    """Raise ValueError where files of a store could not be used, with a line on them; those of tasks and rungs that are
+    not registered here aside, which are only named."""
     damaged = [error for error in refused if not isinstance(error, NotKnown)]
     for error in refused:
         if error not in damaged:
@@ -82,7 +83,8 @@ def field_value(field, text):
     try:
         return (field.type if field.type in (str, float) else int)(text)  # int | None is int
     except ValueError as error:
-        raise ValueError(f"{field.name}={text!r} is not a {'number' if field.type is float else 'whole number'}") from error
+        raise ValueError(f"{field.name}={text!r} is not a "
+                         f"{'number' if field.type is float else 'whole number'}") from error
 
 
 def values(field):
@@ -107,7 +109,8 @@ def add_filters(parser):
 
 def add_run_options(parser):
     """One option per field of Run, with the published value where there is one."""
-    group = parser.add_argument_group("fields of the run", "One that is left out has the value that the profile gives it, "
+    group = parser.add_argument_group("fields of the run",
+                                      "One that is left out has the value that the profile gives it, "
                                       "and the published one where the profile gives none (tarm/profiles.py).")
     own = {"budget": f"published: {PUBLISHED_BUDGET}", "steps": "in place of the budget", "seed": "default: 0"}
     for field in fields(Run):

@@ -18,7 +18,8 @@ def command_verdict(arguments):
 
 
 def command_check_records(arguments):
-    """Take the first steps of records again, a line on each. Raises RuntimeError where a loss differs, or none could be compared."""
+    """Take the first steps of records again, a line on each. Raises RuntimeError where a loss differs, or none
+    could be compared."""
     if not arguments.store:
         needs_clone("check-records without --store")
     store, device = Store(arguments.store or COMMITTED), choose_device(arguments.device)
@@ -35,5 +36,5 @@ def command_check_records(arguments):
     if not compared:
         raise RuntimeError(f"none of {len(records)} records could be compared on {device}: each line says why")
     if different:
-        raise RuntimeError(f"{different} of {len(records)} records differ: other versions or another kind of machine can be the "
-                           f"cause; each record names its own under environment")
+        raise RuntimeError(f"{different} of {len(records)} records differ: other versions or another "
+                           "kind of machine can be the cause; each record names its own under environment")

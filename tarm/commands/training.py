@@ -87,11 +87,14 @@ def list_with_estimate(these, arguments):
             continue
         kind = replace(job.run, seed=0, steps=None, **COSTS_NOTHING)
         if kind not in measured:
-            measured[kind] = seconds_per_step(kind, device, 2, arguments.recompute, arguments.compile), decoding_rate(kind, device)
+            measured[kind] = (seconds_per_step(kind, device, 2, arguments.recompute, arguments.compile),
+                              decoding_rate(kind, device))
         per_step, rate = measured[kind]
-        if store.has(job.run) and store.weights_path(job.run.hash).exists():  # what is left are evaluations with other numbers of steps
+        if store.has(job.run) and store.weights_path(job.run.hash).exists():
+            # what is left are evaluations with other numbers of steps
             missing = set(job.schedule.other_steps) - store.other_steps(store.load(job.run.hash))
-            seconds = evaluation_flop(job.run, replace(job.schedule, lengths=(), final_lengths=(), other_steps=tuple(missing))) / rate
+            seconds = evaluation_flop(job.run, replace(job.schedule, lengths=(), final_lengths=(),
+                                                       other_steps=tuple(missing))) / rate
         else:
             seconds = per_step * job.run.training_steps + evaluation_flop(job.run, job.schedule) / rate
         total += seconds / 3600

@@ -13,9 +13,9 @@ from .lists import ALL, CURED, TRM, Job, multiples
 from .published import STRUCTURES
 from .small import CONTROLS, CROSS, DOSES, FED, LEARNED, LONGER, ONE_STREAM, PART, SHARE, SLOWER, UNTIL_LEARNED
 
-__all__ = ["ALL", "CONTROLS", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "LONGER", "MAIN_SEEDS", "ONE_STREAM", "PART", "SHARE", "SLOWER", "STRUCTURES",
-           "STUDIES", "TRM", "UNTIL_LEARNED", "Job", "Study", "for_figures", "jobs", "members", "multiples", "place",
-           "within"]
+__all__ = ["ALL", "CONTROLS", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "LONGER", "MAIN_SEEDS", "ONE_STREAM", "PART",
+           "SHARE", "SLOWER", "STRUCTURES", "STUDIES", "TRM", "UNTIL_LEARNED", "Job", "Study", "for_figures", "jobs",
+           "members", "multiples", "place", "within"]
 
 
 class Study(NamedTuple):
@@ -29,8 +29,9 @@ MAIN_SEEDS = range(5)  # of the committed main study; runs with later seeds are 
 STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
     study.__name__: Study(study, (profile,)) for profile, studies in {
         "paper": (published.compute, published.width, published.training_length, published.structure, wide.cause,
-                  wide.precision, wide.depth, wide.refinement, wide.three_passes, wide.structure_cured, wide.refinement_rest,
-                  wide.depth_rest, wide.headline, wide.cause_reverse, wide.training_length_cured),
+                  wide.precision, wide.depth, wide.refinement, wide.three_passes,
+                  wide.structure_cured, wide.refinement_rest, wide.depth_rest, wide.headline,
+                  wide.cause_reverse, wide.training_length_cured),
         "cpu": (small.cross, small.controls, small.slower, small.scales, small.small_eps, small.widths, small.windows,
                 small.depth_small, small.depth_learned, small.one_stream, tuning.tune_form, tuning.tune_rate,
                 tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between, tuning.between, tuning.confirm,
@@ -44,22 +45,25 @@ STUDIES["cross_part"] = Study(small.cross_part, ("smoke", "cpu"))  # last, so th
 def jobs(profile, study="main", seeds=(0,), **filters):
     """The jobs of a study at a profile, those whose run has one of the values of each filter.
 
-    filters: rung=["ar_trm", ...], task=[...]; a rung may be one of `tarm.variants.NAMED`. Raises ValueError for a name that
-    does not exist, and where nothing is left.
+    filters: rung=["ar_trm", ...], task=[...]; a rung may be one of `tarm.variants.NAMED`. Raises ValueError for a name
+    that does not exist, and where nothing is left.
     """
     choose("study", study, STUDIES)
     choose("profile", profile, PROFILES)
     if profile not in STUDIES[study].profiles:
-        raise ValueError(f"the study {study!r} has no profile {profile!r}: choose one of {', '.join(STUDIES[study].profiles)} (a study of "
-                         f"your own has those that `register_study` was given)")
+        raise ValueError(f"the study {study!r} has no profile {profile!r}: choose one of "
+                         f"{', '.join(STUDIES[study].profiles)} (a study of your own has those "
+                         "that `register_study` was given)")
     for field, names in {"rung": (*LADDER, *NAMED), "task": TASKS}.items():
         for value in filters.get(field, ()):
             choose(field, value, names)
     every = [job for seed in seeds for job in STUDIES[study].jobs(profile, seed)]
-    chosen = [job for job in every if all(any(has(job.run, field, value) for value in values) for field, values in filters.items())]
+    chosen = [job for job in every if all(any(has(job.run, field, value) for value in values)
+                                          for field, values in filters.items())]
     if not chosen:
         raise ValueError(f"no run of study {study!r} at profile {profile!r} has " +
-                         ", ".join(f"{field} in {{{', '.join(map(str, values))}}}" for field, values in filters.items()) +
+                         ", ".join(f"{field} in {{{', '.join(map(str, values))}}}"
+                                   for field, values in filters.items()) +
                          f": these choose among its runs and change none. {why_none(every, filters)}")
     return chosen
 
@@ -73,7 +77,8 @@ def why_none(every, filters):
 
 
 def for_figures(profile, seeds):
-    """The jobs whose results `make figures` draws: the main study and, where it exists at the profile, `cross_part`; each once."""
+    """The jobs whose results `make figures` draws: the main study and, where it exists at the profile,
+    `cross_part`; each once."""
     return list(dict.fromkeys(job for study in ("main", "cross_part") if profile in STUDIES[study].profiles
                               for job in jobs(profile, study, seeds)))
 
@@ -91,8 +96,8 @@ def members(profile, study, seed):
 
 def within(run, study=None, profile=None):
     """Does a run belong to this study at this profile? None: to any."""
-    return any(run.hash in members(size, name, run.seed) for name, (_, sizes) in STUDIES.items() if study in (None, name)
-               for size in sizes if profile in (None, size))
+    return any(run.hash in members(size, name, run.seed) for name, (_, sizes) in STUDIES.items()
+               if study in (None, name) for size in sizes if profile in (None, size))
 
 
 def place(run):

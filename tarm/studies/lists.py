@@ -34,8 +34,8 @@ def listed(variants, schedule, **common):
 
 
 def at_other_depths(jobs, passes):
-    """The same jobs; what each has learned is evaluated in the end with other numbers of block passes as well, where its
-    weights are tied and whole steps make them."""
+    """The same jobs; what each has learned is evaluated in the end with other numbers of block passes as well, where
+    its weights are tied and whole steps make them."""
     return [job._replace(schedule=replace(job.schedule, other_steps=other_steps(job.run, passes))) for job in jobs]
 
 

@@ -19,7 +19,8 @@ COMPUTE_SCHEDULE = Schedule(200, (10, 20, 30))
 def compute(profile, seed):
     """Parameters and inference compute: two widths, two budgets, seven rungs."""
     return [job for width in (192, 384) for budget in (12, 24)
-            for job in listed(rungs(*PUBLISHED_RUNGS), COMPUTE_SCHEDULE, width=width, budget=budget, seed=seed, **COMPUTE)]
+            for job in listed(rungs(*PUBLISHED_RUNGS), COMPUTE_SCHEDULE, width=width,
+                              budget=budget, seed=seed, **COMPUTE)]
 
 
 def width(profile, seed):

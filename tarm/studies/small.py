@@ -1,4 +1,5 @@
-"""Why the published model learns nothing, and what gains anything: small sizes, many seeds. Each function makes the jobs of one."""
+"""Why the published model learns nothing, and what gains anything: small sizes, many seeds. Each function makes
+the jobs of one."""
 
 from ..profiles import PROFILES
 from ..runs import Schedule
@@ -28,21 +29,26 @@ def cross_part(profile, seed):
 
 
 SHARE = 7.3e-5  # of the whole gradient, what the published window holds at 24 passes: (growth - 1) / (growth**8 - 1)
-DOSES = [{"outer": 1, "steps": steps} for steps in (1, 2, 4)] + [{"outer": 1, "inner": inner} for inner in (1, 5, 11, 23)]
+DOSES = [{"outer": 1, "steps": steps} for steps in (1, 2, 4)] + [{"outer": 1, "inner": inner}
+                                                                 for inner in (1, 5, 11, 23)]
 CONTROLS = [
-    *DOSES, {"eps": 1e-16}, {"learning_rate": 1e-4}, {"learning_rate": 3e-4}, {"learning_rate": 3e-3}, {"training_steps": 3000},
-    {"window": "all", "eps": 1e-8 / SHARE},                                    # as if its gradient had the truncated one's size
-    {"window": "24"}, {"window": "step"}, {"window": "4"}, {"window": "6"},    # 24: all passes, but not y_init and z_init
+    *DOSES, {"eps": 1e-16}, {"learning_rate": 1e-4}, {"learning_rate": 3e-4}, {"learning_rate": 3e-3},
+    {"training_steps": 3000},
+    {"window": "all", "eps": 1e-8 / SHARE},  # as if its gradient had the truncated one's size
+    {"window": "24"}, {"window": "step"}, {"window": "4"}, {"window": "6"},  # 24: all passes, but not y_init and z_init
     {"window": "4", "window_warmup": 300}, {"window": "6", "window_warmup": 300},
-    {"readout": "mean"}, {"supervision": "steps"}, {"supervision": "steps-optimised"}, {"start": "x"}, {"injection": "both"},
-    {"start": "x", "injection": "none"}, {"sum": "mean"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}, {"halting_head": "trained"},
+    {"readout": "mean"}, {"supervision": "steps"}, {"supervision": "steps-optimised"},
+    {"start": "x"}, {"injection": "both"}, {"start": "x", "injection": "none"}, {"sum": "mean"},
+    {"residual": "1/sqrt"}, {"residual": "1/passes"}, {"halting_head": "trained"},
     {"supervision": "steps", "halting_head": "trained"}]
 
 
 def controls(profile, seed):
     """Rung 7 on copy, one change at a time; and rung 6 where rung 7 is decided."""
-    sixes = [SIX | change for change in ({}, ALL, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"})]
-    return listed([TRM | change for change in CONTROLS] + sixes, EVERY_25, **UNTIL_LEARNED | {"task": "copy", "seed": seed})
+    sixes = [SIX | change for change in ({}, ALL, {"norm": "post"}, {"scale": "unit"},
+                                         {"norm": "post", "scale": "unit"})]
+    return listed([TRM | change for change in CONTROLS] + sixes, EVERY_25,
+                  **UNTIL_LEARNED | {"task": "copy", "seed": seed})
 
 
 SLOWER = {"learning_rate": 3e-4, "training_steps": 2000}  # the published rate, and time for it
@@ -50,40 +56,46 @@ LATER = [{"steps": 2, "outer": 1}, {"steps": 2, "outer": 1, "scale": "unit"}, {"
 
 
 def slower(profile, seed):
-    """The published window of the cross at the paper's learning rate and with more training; and, with more training alone, what
-    was still learning when its time was up."""
+    """The published window of the cross at the paper's learning rate and with more training; and, with more training
+    alone, what was still learning when its time was up."""
     return [job for task in ("copy", "reverse")
-            for job in listed(CROSS[:6], Schedule(50, (10,)), **UNTIL_LEARNED | TRM | SLOWER | {"task": task, "seed": seed})
-            ] + listed(LATER, Schedule(50, (10,)), **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed, "training_steps": 2000})
+            for job in listed(CROSS[:6], Schedule(50, (10,)),
+                              **UNTIL_LEARNED | TRM | SLOWER | {"task": task, "seed": seed})
+            ] + listed(LATER, Schedule(50, (10,)),
+                       **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed, "training_steps": 2000})
 
 
 def scales(profile, seed):
-    """Unit scale taken apart, on copy: that of the input alone, or that of y_init and z_init alone; with post-norm at the
-    paper's learning rate too."""
+    """Unit scale taken apart, on copy: that of the input alone, or that of y_init and z_init alone; with post-norm at
+    the paper's learning rate too."""
     common = UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed}
     parts = [{"norm": norm, "scale": scale} for norm in ("pre", "reentry", "post") for scale in ("input", "states")]
     return listed(parts, EVERY_25, **common) + listed(parts[-2:], Schedule(50, (10,)), **common | SLOWER)
 
 
 def small_eps(profile, seed):
-    """Without a norm what the window keeps is so small that AdamW's eps, 1e-8, hides a part of it. Four such models whose gradient,
-    fresh, points nearly where the whole one does, with an eps of 1e-16; on copy."""
+    """Without a norm what the window keeps is so small that AdamW's eps, 1e-8, hides a part of it. Four such models
+    whose gradient, fresh, points nearly where the whole one does, with an eps of 1e-16; on copy."""
     pointing = [{"scale": "unit"}, {"scale": "input"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}]
-    return listed([change | {"eps": 1e-16} for change in pointing], EVERY_25, **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed})
+    return listed([change | {"eps": 1e-16} for change in pointing], EVERY_25,
+                  **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed})
 
 
-FED = TRM | {"outer": 1, "inner": 23}  # one cycle of 24 passes: z is updated 23 times, and reads x each time; y once, at the end
-ONE_STREAM = [rung | window for rung in rungs("iterative", "iterative_step", "dense") for window in ({}, {"window": "3"})] + [
-    {"rung": "iterative"} | change for change in ({"window": "23"}, {"window": "23", "scale": "unit"}, {"window": "3", "scale": "unit"},
-                                                  {"window": "3", "norm": "post", "scale": "unit"}, {"norm": "post", "scale": "unit"})] + [
+# one cycle of 24 passes: z is updated 23 times, and reads x each time; y once, at the end
+FED = TRM | {"outer": 1, "inner": 23}
+ONE_STREAM = [rung | window for rung in rungs("iterative", "iterative_step", "dense")
+              for window in ({}, {"window": "3"})] + [
+    {"rung": "iterative"} | change
+    for change in ({"window": "23"}, {"window": "23", "scale": "unit"}, {"window": "3", "scale": "unit"},
+                   {"window": "3", "norm": "post", "scale": "unit"}, {"norm": "post", "scale": "unit"})] + [
     FED | change for change in ({"window": "3"}, {"window": "12"}, {"window": "3", "scale": "unit"},
                                 {"window": "3", "norm": "post", "scale": "unit"})]
 
 
 def one_stream(profile, seed):
-    """Models of one stream, on copy, whole and with a cut gradient, most as far as the published window cuts rung 7's: to the last 3 of
-    24 passes. The input of rungs 1 to 3 enters once, so what is cut trains neither its embeddings nor, in Dense, 21 blocks. FED is one
-    stream as well, but for the last pass, and is fed its input at each."""
+    """Models of one stream, on copy, whole and with a cut gradient, most as far as the published window cuts rung 7's:
+    to the last 3 of 24 passes. The input of rungs 1 to 3 enters once, so what is cut trains neither its embeddings nor,
+    in Dense, 21 blocks. FED is one stream as well, but for the last pass, and is fed its input at each."""
     return listed(ONE_STREAM, EVERY_25, **UNTIL_LEARNED | {"task": "copy", "seed": seed})
 
 
@@ -94,17 +106,20 @@ def widths(profile, seed):
         **UNTIL_LEARNED | TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
 
 
-LONGER = [{"window": window} | scale for scale in ({}, {"scale": "unit"}) for window in ("12", "18", "21")] + [{"window": "23"}]
+LONGER = [{"window": window} | scale for scale in ({}, {"scale": "unit"})
+          for window in ("12", "18", "21")] + [{"window": "23"}]
 
 
 def windows(profile, seed):
     """Rung 7 trained through more and more of its last passes, pre-norm, on copy: the forward pass stays the same. The
-    share of the gradient in the window grows, and its direction gets better; at unit scale that is right throughout (a cosine of 0.99)."""
+    share of the gradient in the window grows, and its direction gets better; at unit scale that is right throughout
+    (a cosine of 0.99)."""
     return listed(LONGER, EVERY_25, **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed})
 
 
 def at_depths(*more):
-    """Every rung with 3, 6, 12 and 24 passes, and rung 7 under three windows and two norms; with 12 and 24 passes `more` models."""
+    """Every rung with 3, 6, 12 and 24 passes, and rung 7 under three windows and two norms; with 12 and 24
+    passes `more` models."""
     flat = rungs("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut")
     # N = H = 1: no pass is cut, whatever the window, but only `all` trains y_init and z_init
     shallow = [rung | {"outer": 1} for rung in (SIX, TRM, CURED)]
@@ -118,14 +133,16 @@ def at_depths(*more):
 
 
 def depth_small(profile, seed):
-    """Addition of three digits `at_depths`, two forms of deep supervision among the models; what each has learned is tried with
-    half of the passes it was trained with, with twice as many, and so on."""
+    """Addition of three digits `at_depths`, two forms of deep supervision among the models; what each has learned is
+    tried with half of the passes it was trained with, with twice as many, and so on."""
     deep = [CURED | {"supervision": "steps"}, CURED | {"supervision": "steps", "halting_head": "trained"}]
     setting = PROFILES["cpu"]["addition"]
-    return at_other_depths(listed(at_depths(*deep), setting.schedule, **setting.fields | {"task": "addition", "seed": seed}),
+    return at_other_depths(listed(at_depths(*deep), setting.schedule,
+                                  **setting.fields | {"task": "addition", "seed": seed}),
                            (3, 4, 6, 12, 24, 48))
 
 
 def depth_learned(profile, seed):
     """Copy and reverse of ten digits `at_depths`, until they are learned, as in the cross."""
-    return [job for task in ("copy", "reverse") for job in listed(at_depths(), EVERY_25, **UNTIL_LEARNED | {"task": task, "seed": seed})]
+    return [job for task in ("copy", "reverse")
+            for job in listed(at_depths(), EVERY_25, **UNTIL_LEARNED | {"task": task, "seed": seed})]

@@ -1,9 +1,10 @@
 """Addition of three digits under a usual recipe instead of the published bare one, its settings chosen for each model.
 
-First the norm and scale of each model, at two learning rates, then its learning rate at each depth, both by what is right on
-unseen problems in the end, in the mean over the seeds of VALIDATION. Every model gets equally many tries, but for a lower rate
-where the lowest did best. `tuned` then has every model with what was chosen, to be run with other seeds. `between` does the
-same with 12 passes for what lies between two of these models; its forms are not chosen, and a cut gradient is given the lower rate.
+First the norm and scale of each model, at two learning rates, then its learning rate at each depth, both by what is
+right on unseen problems in the end, in the mean over the seeds of VALIDATION. Every model gets equally many tries,
+but for a lower rate where the lowest did best. `tuned` then has every model with what was chosen, to be run with other
+seeds. `between` does the same with 12 passes for what lies between two of these models; its forms are not chosen,
+and a cut gradient is given the lower rate.
 """
 
 from ..ladder import LADDER
@@ -12,12 +13,14 @@ from ..runs import Schedule
 from .lists import ALL, CURED, PUBLISHED_RUNGS, TRM, at_other_depths, listed
 from .small import LEARNED
 
-VALIDATION = (1000, 1001)  # seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them
+# seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them
+VALIDATION = (1000, 1001)
 RECIPE = {"warmup": 40, "decay": "cosine", "clip": 1.0}  # of 800 training steps
 FORMS = [{}, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"}]
 RATES = (1e-3, 3e-3, 1e-2)
 LOWEST = 3e-4  # tried where the lowest of RATES did best
-MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": TRM | ALL}  # by `tarm.gain.wiring`
+# by `tarm.gain.wiring`
+MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": TRM | ALL}
 ONE_CYCLE = {"budget": 3, "outer": 1}  # N = H = 1, in which nothing is cut
 FEWEST = {"dual_ut": {"budget": 4}, "dual_nested_ut": ONE_CYCLE, "ar_trm": ONE_CYCLE}
 
@@ -27,8 +30,8 @@ def listed_small(variants, seed, recipe=RECIPE):
     return listed(variants, setting.schedule, **setting.fields | recipe | {"task": "addition", "seed": seed})
 
 
-# What was chosen, by `tarm.gain.best` of the committed records (tests/test_tuning.py): the published form, or the last of FORMS;
-# the rate at each number of passes; and the number of passes at which that did best.
+# What was chosen, by `tarm.gain.best` of the committed records (tests/test_tuning.py): the published form, or the last
+# of FORMS; the rate at each number of passes; and the number of passes at which that did best.
 FORM = dict.fromkeys(MODELS, {}) | dict.fromkeys(("Dual Nested UT", "AR-TRM"), FORMS[-1])
 RATE = {model: dict.fromkeys((3, 4, 6, 12, 24), 1e-3 if FORM[model] else 3e-3) for model in MODELS}
 RATE["Iterative"][24] = RATE["Iterative Step"][24] = 1e-3
@@ -57,7 +60,8 @@ def tune_rate(profile, seed):
 def tune_low(profile, seed):
     """A rate of 0.0003 where the lowest of RATES did best."""
     return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": LOWEST}
-                         for model in MODELS for depth in depths(MODELS[model]) if RATE[model][depth["budget"]] <= RATES[0]], seed)
+                         for model in MODELS for depth in depths(MODELS[model])
+                         if RATE[model][depth["budget"]] <= RATES[0]], seed)
 
 
 def tuned(profile, seed):
@@ -67,18 +71,19 @@ def tuned(profile, seed):
 
 
 def bare_rate(profile, seed):
-    """The lower two rates without warm-up, decay and clipping, for the models whose form is the published one, with their fewest
-    passes and with 12: what of a gain is the rate's, and what the rest of the recipe's."""
+    """The lower two rates without warm-up, decay and clipping, for the models whose form is the published one, with
+    their fewest passes and with 12: what of a gain is the rate's, and what the rest of the recipe's."""
     return listed_small([MODELS[model] | depth | {"learning_rate": rate} for model in MODELS if not FORM[model]
                          for depth in depths(MODELS[model])[:3:2] for rate in RATES[:2]], seed, recipe={})
 
 
-# Between Dual UT and rung 7 with its whole gradient, one change at a time, in the published form; and what rung 7 with a
-# cut gradient might still want, in the cured one or with the other norm. By `tarm.gain.label`.
+# Between Dual UT and rung 7 with its whole gradient, one change at a time, in the published form; and what rung 7 with
+# a cut gradient might still want, in the cured one or with the other norm. By `tarm.gain.label`.
 BETWEEN = {
     "Dual Nested UT, window all": {"rung": "dual_nested_ut"} | ALL,
     "AR-TRM, H = 1, L = 1, window all": TRM | ALL | {"outer": 1, "inner": 1},
-    "AR-TRM, H = 1, L = 2, window all": TRM | ALL | {"outer": 1},  # this one and the next were added when most of the others had run
+    # this one and the next were added when most of the others had run
+    "AR-TRM, H = 1, L = 2, window all": TRM | ALL | {"outer": 1},
     "AR-TRM, H = 2, L = 1, window all": TRM | ALL | {"inner": 1},
     "Dual UT, mean of all steps": {"rung": "dual_ut", "readout": "mean"},
     "AR-TRM, window all, mean of all steps": TRM | ALL | {"readout": "mean"},
@@ -102,7 +107,8 @@ BETWEEN_RATE = {model: 1e-3 if fields.get("norm") == "post" else 3e-3 for model,
 
 def between(profile, seed):
     """The models of BETWEEN with 12 passes, each with its rate."""
-    return listed_small([BETWEEN[model] | {"budget": 12, "learning_rate": BETWEEN_RATE[model]} for model in BETWEEN], seed)
+    return listed_small([BETWEEN[model] | {"budget": 12, "learning_rate": BETWEEN_RATE[model]}
+                         for model in BETWEEN], seed)
 
 
 CONFIRMED = range(5, 10)  # seeds with which what five seeds of `between` suggested is tried again
@@ -118,8 +124,9 @@ def with_12_passes(models, seed):
 
 def confirm(profile, seed):
     """Dual UT and rung 7 with its whole gradient, and what lies between: of `between` and `tuned` seven models."""
-    return with_12_passes(("Dual UT", "AR-TRM, window all", "Dual Nested UT, window all", "AR-TRM, H = 1, L = 1, window all",
-                           "AR-TRM, H = 2, L = 1, window all", "Dual UT, mean of all steps", "AR-TRM, window all, mean of all steps"), seed)
+    return with_12_passes(("Dual UT", "AR-TRM, window all", "Dual Nested UT, window all",
+                           "AR-TRM, H = 1, L = 1, window all", "AR-TRM, H = 2, L = 1, window all",
+                           "Dual UT, mean of all steps", "AR-TRM, window all, mean of all steps"), seed)
 
 
 def settle(profile, seed):
@@ -127,9 +134,9 @@ def settle(profile, seed):
     return with_12_passes(("AR-TRM, H = 2, L = 1, window all", "AR-TRM, window all", "Dual UT"), seed)
 
 
-# Pointer chasing, a task that takes several lookups one after the other. The recipe is that of addition; each model's rate was chosen
-# by one run of 12 passes for each of RATES and, where an end of them did best, beyond it until one did worse (BEYOND). It is the same at
-# every depth, which favours 12 passes.
+# Pointer chasing, a task that takes several lookups one after the other. The recipe is that of addition; each model's
+# rate was chosen by one run of 12 passes for each of RATES and, where an end of them did best, beyond it until one did
+# worse (BEYOND). It is the same at every depth, which favours 12 passes.
 POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")} | {
     model: BETWEEN[model] for model in ("AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all")} | {
     "AR-TRM, window all": TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
@@ -137,7 +144,8 @@ POINTERS_CHOSEN = (1000,)  # the seed on which the rates are chosen; no result i
 POINTED = range(1, 6)      # the seeds on which the models are judged
 POINTED_ON = range(6, 11)  # and those of `pointers_on` and `pointers_drafts`
 POINTERS_RATE = dict.fromkeys(POINTERS, 1e-3) | {
-    "Dense": LOWEST, "Iterative Step": LOWEST, "Dual UT": 1e-2, "AR-TRM, H = 1, L = 1, window all": 1e-2, "cured AR-TRM, window all": 3e-3}
+    "Dense": LOWEST, "Iterative Step": LOWEST, "Dual UT": 1e-2, "AR-TRM, H = 1, L = 1, window all": 1e-2,
+    "cured AR-TRM, window all": 3e-3}
 
 BEYOND = {"Dense": (LOWEST, 1e-4), "Iterative": (LOWEST,), "Iterative Step": (LOWEST, 1e-4), "UT": (LOWEST,),
           "Dual UT": (3e-2,), "AR-TRM, H = 1, L = 1, window all": (3e-2,),
@@ -145,13 +153,15 @@ BEYOND = {"Dense": (LOWEST, 1e-4), "Iterative": (LOWEST,), "Iterative Step": (LO
 
 
 def listed_pointers(variants, seed):
-    given = PROFILES["cpu"]["copy"].fields | RECIPE | {"task": "pointers", "training_steps": 3000, "stop_at": LEARNED, "seed": seed}
+    given = PROFILES["cpu"]["copy"].fields | RECIPE | {"task": "pointers", "training_steps": 3000,
+                                                       "stop_at": LEARNED, "seed": seed}
     return listed(variants, Schedule(50, (10,)), **given)
 
 
 def tune_pointers(profile, seed):
     """Which learning rate suits each model on pointers, with 12 passes."""
-    return listed_pointers([fields | {"budget": 12, "learning_rate": rate} for rate in RATES for fields in POINTERS.values()], seed)
+    return listed_pointers([fields | {"budget": 12, "learning_rate": rate} for rate in RATES
+                            for fields in POINTERS.values()], seed)
 
 
 def tune_pointers_beyond(profile, seed):
@@ -161,33 +171,39 @@ def tune_pointers_beyond(profile, seed):
 
 
 def pointers(profile, seed):
-    """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right. And each run with
-    other numbers of passes than it was trained with."""
+    """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right. And each
+    run with other numbers of passes than it was trained with."""
     return at_other_depths(listed_pointers([
-        fields | depth | {"learning_rate": POINTERS_RATE[model]} for model, fields in POINTERS.items() for depth in depths(fields)
-        if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)  # cured AR-TRM but for its rate and its first states
+        fields | depth | {"learning_rate": POINTERS_RATE[model]} for model, fields in POINTERS.items()
+        for depth in depths(fields)
+        # cured AR-TRM but for its rate and its first states
+        if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)
     ], seed), (2, 4, 6, 8, 12, 18, 24))
 
 
 ON = Schedule(250, (10,), problems=500)
-WHOLE_ON = POINTERS["AR-TRM, window all"] | {"learning_rate": POINTERS_RATE["AR-TRM, window all"], "stop_at": 0.0}  # to the last step
+# to the last step
+WHOLE_ON = POINTERS["AR-TRM, window all"] | {"learning_rate": POINTERS_RATE["AR-TRM, window all"], "stop_at": 0.0}
 
 
 def pointers_on(profile, seed):
-    """Rung 7 with its whole gradient, with 3 and with 12 passes, for all of the 3000 steps: where `pointers` ends its runs, three
-    passes are nearly as good, and what 12 may gain beyond that cannot be seen. Five times as many problems tell smaller differences."""
+    """Rung 7 with its whole gradient, with 3 and with 12 passes, for all of the 3000 steps: where `pointers` ends its
+    runs, three passes are nearly as good, and what 12 may gain beyond that cannot be seen. Five times as many problems
+    tell smaller differences."""
     found = listed_pointers([WHOLE_ON | depth for depth in (ONE_CYCLE, {"budget": 12})], seed)
     return at_other_depths([job._replace(schedule=ON) for job in found], (3, 6, 12, 24))
 
 
 def pointers_drafts(profile, seed):
-    """The same model with six passes, in one step: in two cycles, so that y is written and then improved, or in one, in which z is
-    updated five times and y written once."""
-    found = listed_pointers([WHOLE_ON | {"budget": 6, "outer": cycles, "inner": 6 // cycles - 1} for cycles in (2, 1)], seed)
+    """The same model with six passes, in one step: in two cycles, so that y is written and then improved, or in one,
+    in which z is updated five times and y written once."""
+    found = listed_pointers([WHOLE_ON | {"budget": 6, "outer": cycles, "inner": 6 // cycles - 1}
+                             for cycles in (2, 1)], seed)
     return [job._replace(schedule=Schedule(100, (10,), problems=200)) for job in found]
 
 
-DEEPER = ("Iterative Step", "Dense")  # flat models that had more right with 12 passes than with three, at a rate chosen with 12
+# flat models that had more right with 12 passes than with three, at a rate chosen with 12
+DEEPER = ("Iterative Step", "Dense")
 
 
 def tune_pointers_shallow(profile, seed):
@@ -200,8 +216,10 @@ SHALLOW_RATE = {"Iterative Step": 1e-3, "Dense": 1e-3}  # chosen as POINTERS_RAT
 
 
 def pointers_flat(profile, seed):
-    """DEEPER with three passes and with 12, each at a rate of its own, for all of the 3000 steps, as rung 7 in `pointers_on`."""
-    found = listed_pointers([POINTERS[model] | {"budget": budget, "learning_rate": rate, "stop_at": 0.0} for model in DEEPER
+    """DEEPER with three passes and with 12, each at a rate of its own, for all of the 3000 steps,
+    as rung 7 in `pointers_on`."""
+    found = listed_pointers([POINTERS[model] | {"budget": budget, "learning_rate": rate, "stop_at": 0.0}
+                             for model in DEEPER
                              for budget, rate in ((3, SHALLOW_RATE[model]), (12, POINTERS_RATE[model]))], seed)
     return [job._replace(schedule=ON) for job in found]
 
@@ -210,11 +228,13 @@ FOUR = {"budget": 4, "outer": 1, "inner": 3}  # as many passes as lookups, in on
 
 
 def tune_pointers_few(profile, seed):
-    """Which learning rate suits rung 7 with its whole gradient on pointers, with three passes and with four: RATES and LOWEST."""
+    """Which learning rate suits rung 7 with its whole gradient on pointers, with three passes and with four:
+    RATES and LOWEST."""
     return listed_pointers([POINTERS["AR-TRM, window all"] | depth | {"learning_rate": rate}
                             for rate in (LOWEST, *RATES) for depth in (ONE_CYCLE, FOUR)], seed)
 
 
 def pointers_few(profile, seed):
-    """The model of `pointers_on` with four passes: with these, and with three, the rate that was chosen with 12 did best too."""
+    """The model of `pointers_on` with four passes: with these, and with three, the rate that was chosen with 12
+    did best too."""
     return [job._replace(schedule=ON) for job in listed_pointers([WHOLE_ON | FOUR], seed)]

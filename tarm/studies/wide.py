@@ -1,4 +1,5 @@
-"""This project's own lists at published sizes, in bf16, the most telling first. Each function makes the jobs of one seed."""
+"""This project's own lists at published sizes, in bf16, the most telling first. Each function makes the jobs
+of one seed."""
 
 from ..profiles import PROFILES
 from ..runs import Schedule
@@ -58,21 +59,24 @@ def refinement_rest(profile, seed):
 
 def three_passes(profile, seed):
     """Whether three passes beat the paper's bars at the paper's width."""
-    return listed([TRM | THREE_PASSES, CURED | THREE_PASSES, {"rung": "universal", "steps": 3}, {"rung": "dense", "steps": 3}],
+    return listed([TRM | THREE_PASSES, CURED | THREE_PASSES, {"rung": "universal", "steps": 3},
+                   {"rung": "dense", "steps": 3}],
                   PROFILES["paper"]["addition"].schedule, task="addition", seed=seed, **BF16)
 
 
 def structure_cured(profile, seed):
     """H x L at length 10, rungs 6 and 7 and the cured one: growth of the streams as a dose."""
     return [job for outer, inner in STRUCTURES[:-1]
-            for job in listed([{"rung": "dual_nested_ut"}, TRM, CURED], Schedule(200, multiples(10)), steps=4, outer=outer,
+            for job in listed([{"rung": "dual_nested_ut"}, TRM, CURED],
+                              Schedule(200, multiples(10)), steps=4, outer=outer,
                               inner=inner, context=200, seed=seed, **LENGTHS, **BF16)]
 
 
 def headline(profile, seed):
     """The paper's main study in bf16, and the cured model beside its seven; longer answers in the end only."""
     return [job for task in ("addition", "copy", "reverse")
-            for job in listed([*rungs(*PUBLISHED_RUNGS), CURED], Schedule(250, (10,), (20, 30, 40, 50)), task=task, seed=seed, **BF16)]
+            for job in listed([*rungs(*PUBLISHED_RUNGS), CURED], Schedule(250, (10,), (20, 30, 40, 50)),
+                              task=task, seed=seed, **BF16)]
 
 
 def training_length_cured(profile, seed):
