@@ -64,15 +64,31 @@ def write(table, path):
         part.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
 
+def write_by_study(table, root):
+    """Write a table as it is committed: a file for each study in root/results, so that new runs change theirs alone."""
+    folder = Path(root) / "results"
+    folder.mkdir(exist_ok=True)
+    earlier = set(folder.iterdir())
+    for place_of_runs, part in table.groupby(["profile", "study"]):
+        path = folder / f"{'-'.join(filter(None, place_of_runs)) or 'none'}.csv.gz"
+        write(part, path)
+        earlier.discard(path)
+    for path in earlier:
+        path.unlink()
+
+
 def read(root):
-    """The tidy table of the store at `root`, a path: results.csv, or results.csv.gz as committed.
+    """The tidy table of the store at `root`, a path: of results.csv, or of the files in results/ as committed.
 
     Raises ValueError where there is none.
     """
-    for path in (Path(root) / "results.csv", Path(root) / "results.csv.gz"):
-        if path.exists():
-            return pd.read_csv(path, dtype={"run": str}, keep_default_na=False, na_values={"value": [""]})
-    raise ValueError(f"{root} holds no results.csv: `python -m tarm sweep` makes it")
+    whole, parts = Path(root) / "results.csv", sorted((Path(root) / "results").glob("*.csv.gz"))
+    if not whole.exists() and not parts:
+        raise ValueError(f"{root} holds no results.csv: `python -m tarm sweep` makes it")
+    tables = [pd.read_csv(path, dtype={"run": str}, keep_default_na=False, na_values={"value": [""]})
+              for path in ([whole] if whole.exists() else parts)]
+    table = pd.concat(tables, ignore_index=True)
+    return table if whole.exists() else table.sort_values("run", kind="stable", ignore_index=True)
 
 
 def refresh(store):

@@ -79,15 +79,22 @@ def test_parts_of_answers_at_earlier_evaluations_are_not_committed(tidy):
     assert list(kept.columns) == list(tidy.columns) and set(kept["metric"][kept["step"] == 2]) == set(table.EARLIER)
 
 
-@pytest.mark.parametrize("name", ["results.csv", "results.csv.gz"])
-def test_a_table_written_by_another_process_has_the_same_bytes_and_reads_back(tidy, tmp_path, monkeypatch, name):
-    table.write(tidy, tmp_path / name)
-    first = (tmp_path / name).read_bytes()
+def test_a_table_written_by_another_process_has_the_same_bytes_and_reads_back(tidy, tmp_path, monkeypatch):
+    """As one file, and as committed: a file for each study, and none of a study that it does not hold."""
+    def written():
+        table.write(tidy, tmp_path / "results.csv")
+        table.write_by_study(tidy, tmp_path / "committed")
+        return {path.name: path.read_bytes() for path in tmp_path.rglob("*.csv*")}
+
+    (tmp_path / "committed" / "results").mkdir(parents=True)
+    (tmp_path / "committed" / "results" / "cpu-none.csv.gz").touch()
+    first = written()
     monkeypatch.setattr(os, "getpid", lambda: 1)  # it is part of the temporary file's name
-    table.write(tidy, tmp_path / name)
-    assert (tmp_path / name).read_bytes() == first
-    assert first.startswith(b"\x1f\x8b" if name.endswith("gz") else b"profile,")
+    assert written() == first and set(first) == {"results.csv", "smoke-main.csv.gz", "none.csv.gz"}
+    assert all(text.startswith(b"\x1f\x8b" if name.endswith("gz") else b"profile,") for name, text in first.items())
     pd.testing.assert_frame_equal(table.read(tmp_path), tidy)
+    in_order = tidy.sort_values("run", kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(table.read(tmp_path / "committed"), in_order)
 
 
 def test_a_run_that_diverged_has_its_last_evaluation_without_values(tidy, tmp_path):

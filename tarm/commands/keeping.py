@@ -133,7 +133,7 @@ def command_export(arguments):
             committed.take(store, record, weights=False)
     records = committed.records()
     results = table.tidy(records, abridged=True)
-    table.write(results, COMMITTED / "results.csv.gz")
+    table.write_by_study(results, COMMITTED)
     verdict.write(records, COMMITTED.parent.parent)
     if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
         for stem, draw in gallery.FIGURES.items():
