@@ -43,15 +43,15 @@ def parser():
             sub.add_argument("--recompute", action="store_true",
                              help="run block passes again in backward: less memory, more time, the same numbers")
             sub.add_argument("--compile", action="store_true",
-                             help="train through torch.compile: up to an eighth faster on the "
-                             "GPU where it was tried, with other rounding and other dropout masks")
+                             help="train through torch.compile: up to an eighth faster on the GPU where it was tried, "
+                             "with other rounding and other dropout masks")
             sub.add_argument("--minutes", type=positive,
                              help="stop after that time; the same command goes on from there")
         return sub
 
     seeds = {"default": "1", "help": "a count (3: seeds 0, 1, 2) or a list (0,4); default 1"}
-    sub = command("figures", "train what is missing of the main study and of a part of the cross, then run all "
-                  "notebooks, which draw the figures (`notebooks` runs single ones); "
+    sub = command("figures", "train what is missing of the main study and of a part of the cross, "
+                  "then run all notebooks, which draw the figures (`notebooks` runs single ones); "
                   "at the paper profile draw from the records", "figures --profile smoke", trains=True)
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--fresh", action="store_true",
@@ -61,8 +61,8 @@ def parser():
     sub = command("sweep", "train the runs of a study that the store does not have yet",
                   "sweep --profile smoke --rung ar_trm,universal --task copy", trains=True, profile=None)
     sub.add_argument("--study", choices=STUDIES, default="main",
-                     help="list of runs, by the name of its function in tarm/studies/ "
-                     "or as a plugin registered it (default: main; the others exist at certain profiles, "
+                     help="list of runs, by the name of its function in tarm/studies/ or as a plugin registered it "
+                     "(default: main; the others exist at certain profiles, "
                      "cpu or the first of which is then the default)")
     sub.add_argument("--seeds", **seeds)
     sub.add_argument("--dry-run", action="store_true", help="list the runs, and estimate the hours from a few steps")
@@ -77,15 +77,13 @@ def parser():
     sub.add_argument("--problems", type=int, default=100, help="problems per length (default: 100)")
     sub.add_argument("--steps", metavar="N,M",
                      help="steps of the recurrence, fewer or more than trained (default: as trained)")
-    sub = command("generate", "complete a prompt with a trained run",
-                  "generate c9508eb77157 '1234|'")
+    sub = command("generate", "complete a prompt with a trained run", "generate c9508eb77157 '1234|'")
     sub.add_argument("run", help="the run's hash, or its beginning")
     sub.add_argument("prompt", help="characters of the vocabulary, such as 12+34=")
     sub.add_argument("--limit", type=int, default=64, help="most characters to write (default: 64)")
     sub.add_argument("--sample", action="store_true", help="sample at temperature 1 (default: greedy)")
     sub.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
-    sub = command("notebooks", "run the numbered notebooks on the store's runs",
-                  "notebooks 01 --profile smoke")
+    sub = command("notebooks", "run the numbered notebooks on the store's runs", "notebooks 01 --profile smoke")
     sub.add_argument("notebook", nargs="*", help="beginnings of names, such as 01 (default: all)")
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose runs (default: cpu)")
     sub.add_argument("--jobs", type=int, help="notebooks run at a time (default: one per core)")
@@ -114,8 +112,7 @@ def parser():
     sub.add_argument("--study", choices=STUDIES, help="only runs of this study, which may be in others too")
     sub.add_argument("--profile", choices=PROFILES, help="only runs of studies at this profile")
     sub.add_argument("--json", action="store_true", help="one JSON object a line")
-    sub = command("merge", "take the records of another store in",
-                  "merge other/.tarm", device=None)
+    sub = command("merge", "take the records of another store in", "merge other/.tarm", device=None)
     sub.add_argument("folder", type=Path, help="the other store")
     sub = command("rm", "remove runs from the store, after asking", "rm c9508eb77157 --yes", device=None)
     sub.add_argument("run", nargs="+", help="hashes, or their beginnings")
@@ -127,15 +124,15 @@ def parser():
     sub.add_argument("--profile", choices=PROFILES, default="cpu", help="whose (default: cpu)")
     sub.add_argument("--replace", action="store_true",
                      help="put yours in the place of records that are committed with other losses")
-    sub = command("check-records", "take the first training steps of recorded runs again, and "
-                  "compare the losses; on the CPU and in figures/data unless said otherwise",
+    sub = command("check-records", "take the first training steps of recorded runs again, and compare the losses; "
+                  "on the CPU and in figures/data unless said otherwise",
                   "check-records 3c99494164ee", device="cpu", store="figures/data")
-    sub.add_argument("run", nargs="*", help="hashes, or their beginnings (default: "
-                     "the cheapest record of each study and precision)")
+    sub.add_argument("run", nargs="*", help="hashes, or their beginnings "
+                     "(default: the cheapest record of each study and precision)")
     sub.add_argument("--steps", type=int, default=checking.STEPS,
                      help=f"training steps of each (default: {checking.STEPS})")
-    command("verdict", "compare the committed records with the paper's numbers: figures/verdict.md "
-            "and the README; with --store print it only", "verdict", device=None, store="figures/data")
+    command("verdict", "compare the committed records with the paper's numbers: figures/verdict.md and the README; "
+            "with --store print it only", "verdict", device=None, store="figures/data")
     return top
 
 
@@ -161,11 +158,11 @@ def main(words=None):
     except KeyboardInterrupt:
         print("interrupted; finished runs are kept, the same command goes on from there", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # nobody reads on: what is still to be written goes nowhere, and the exit code is that of SIGPIPE
+    except BrokenPipeError:  # nobody reads on
+        # what is still to be written goes nowhere
         with contextlib.suppress(OSError):  # a stream without a descriptor
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 141  # the exit code of SIGPIPE
     except ModuleNotFoundError as error:
         print(f"tarm: {error}: the notebooks' packages come with pip install -e '.[test]'", file=sys.stderr)
         return 1

@@ -43,8 +43,7 @@ class Architecture:
     context: int = 180             # rows of the position table
     vocabulary: int = len(VOCABULARY)
     norm: str = "pre"              # pre, post, reentry
-    scale: str = "published"       # published, unit; input, states: unit for x alone, or (rungs 5 to 7) for
-                                   # y_init and z_init alone
+    scale: str = "published"       # published, unit; input: unit for x alone; states: for y_init, z_init, rungs 5 to 7
     window: str = "cycle"          # cycle, step, all; rungs 6 and 7; or, rungs 1 to 3 and 7, a number of block passes
     residual: str = "1"            # 1, 1/sqrt, 1/passes: the factor on each branch of a block, of all passes
     start: str = "y_init"          # y_init, x: where y starts, rungs 5 to 7
@@ -72,7 +71,7 @@ class Architecture:
             finite(field, getattr(self, field))
         if self.width % self.heads:
             raise ValueError(f"heads={self.heads} does not divide width={self.width}: "
-                             f"choose a width that is a multiple of the number of heads")
+                             "choose a width that is a multiple of the number of heads")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} is not in [0, 1)")
         if self.budget is not None:
@@ -92,8 +91,8 @@ class Architecture:
                              + f", or a number of block passes from 1 to the budget, {self.budget}" * counted)
         object.__setattr__(self, "window", str(int(self.window)))
         if model.halting_head == "act_halt" or self.reads_every_step:
-            raise ValueError(f"window={self.window} block passes have a meaning only where nothing "
-                             "but the last step is read, rungs 1 to 3 and 7: "
+            raise ValueError(f"window={self.window} block passes have a meaning only "
+                             "where nothing but the last step is read, rungs 1 to 3 and 7: "
                              + (f"use one of {', '.join(WINDOWS)}" if model.nested else "leave it at cycle"))
         if "y" not in model.streams and int(self.window) == self.budget:
             raise ValueError(f"window={self.window} is all there is of {self.rung} with "
@@ -105,8 +104,7 @@ class Architecture:
         return self.supervision != "end" or self.readout == "mean" or self.halting_head == "trained"
 
     def untruncated(self):
-        """The same with a gradient through every pass, and no update of the weights in between (a loss at every step
-        in its place)."""
+        """The same with a gradient through every pass; a loss at every step in place of updates between steps."""
         supervision = "steps" if self.supervision == "steps-optimised" else self.supervision
         return replace(self, window="all" if LADDER[self.rung].model.nested else "cycle", supervision=supervision)
 
@@ -140,8 +138,8 @@ class Architecture:
             raise ValueError(f"scale={self.scale} has no meaning for {self.rung}, "
                              "which has no states besides its input: use unit")
         if self.norm == "reentry" and not model.tied:
-            raise ValueError(f"norm=reentry has no meaning for {self.rung}, which carries no state "
-                             f"round a loop: use pre or post")
+            raise ValueError(f"norm=reentry has no meaning for {self.rung}, "
+                             "which carries no state round a loop: use pre or post")
         if self.injection == "none" and self.start != "x":
             raise ValueError("injection=none leaves the model without its input: use it with start=x")
         if self.supervision == "steps-optimised" and (not binary or self.window == "all" or self.readout == "mean"):
@@ -149,8 +147,8 @@ class Architecture:
                              "and its published readout: no gradient crosses from one step to the next")
         own = (model.core, getattr(model, "reading", model.core))
         if self.reads_every_step and any(not each.__module__.startswith(f"{__package__}.ladder.") for each in own):
-            raise ValueError(f"{self.rung} has a core or a reading of its own, in whose place "
-                             "supervision, readout=mean and halting_head=trained would put another: "
+            raise ValueError(f"{self.rung} has a core or a reading of its own, "
+                             "in whose place supervision, readout=mean and halting_head=trained would put another: "
                              "leave them as published, or let the rung inherit both")
 
     def _fill_in_depth(self):
@@ -159,8 +157,8 @@ class Architecture:
             implied = at_least(1, "steps", self.steps) * passes_per_step(self.rung, self.outer, self.inner)
             if budget not in (None, implied):
                 raise ValueError(f"steps={self.steps} are {implied} block passes for {self.rung}, "
-                                 f"not budget={budget}: give one of the two (in dataclasses.replace "
-                                 "set the other to None)")
+                                 f"not budget={budget}: give one of the two "
+                                 "(in dataclasses.replace set the other to None)")
             budget = implied
         budget = PUBLISHED_BUDGET if budget is None else budget
         object.__setattr__(self, "steps", steps_for(self.rung, budget, self.outer, self.inner))
@@ -182,8 +180,7 @@ class Architecture:
             return sum(p.numel() for p in self.model(self).parameters())
 
     def build(self, seed=0):
-        """The model, a LanguageModel on the CPU in float32, initialised from `seed`; the caller's random stream stays
-        as it is."""
+        """A LanguageModel on the CPU in float32, initialised from `seed`; the caller's random stream stays as it is."""
         with torch.random.fork_rng(devices=[]):
             # for what `initialise` leaves as it was made
             torch.default_generator.manual_seed(stream_seed(seed, "initialisation"))
@@ -191,8 +188,7 @@ class Architecture:
 
     @property
     def model(self):
-        """The class of the model: the rung's own, or where a field of `tarm.variants` is not as published
-        a variation of it."""
+        """The model's class: the rung's own, or a variation where a field of `tarm.variants` is not as published."""
         model = LADDER[self.rung].model
         published = all(getattr(self, field) == values[0] for field, values in FIELDS.items())
         return model if published else varied(model)
@@ -205,8 +201,7 @@ def varied(model):
 
 
 class Uninitialised(TorchFunctionMode):
-    """Parameters are not initialised: there is nothing to fill on the meta device, and PyTorch would import its
-    compiler to do it."""
+    """Parameters are not initialised: on the meta device nothing is filled, and PyTorch would import its compiler."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -218,8 +213,8 @@ class Uninitialised(TorchFunctionMode):
 @cache
 def defaults_of(kind):
     """{field: default} of Architecture or a class made from it, with the published budget."""
-    return {field.name: field.default for field in fields(kind)
-            if field.default is not MISSING} | {"budget": PUBLISHED_BUDGET}
+    given = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+    return given | {"budget": PUBLISHED_BUDGET}
 
 
 def choose(field, value, allowed):

@@ -1,5 +1,4 @@
-"""What was predicted of the models of `tarm.cause`: how many of their runs learn. Each list was written
-before its runs."""
+"""How many runs of the models of `tarm.cause` were predicted to learn; each list was written before its runs."""
 
 from typing import NamedTuple
 
@@ -58,8 +57,7 @@ PREDICTIONS = [
     Prediction({"start": "x", "injection": "none"}, 0, 0, "the states grow as before"),
 ]
 
-# What was doubted once five seeds of the cross had run, and predicted before the runs of `slower`,
-# `scales` and `widths`
+# What was doubted after five seeds of the cross, and predicted before the runs of `slower`, `scales` and `widths`
 DOUBTS = [
     Prediction(SLOWER, 0, 0.2, "time and a smaller step do not bring back what the window lacks"),
     Prediction(SLOWER | {"scale": "unit"}, 0.6, 1, "at width 384 and this rate unit scale alone was enough"),

@@ -125,8 +125,7 @@ def claim(sentence, holds, asserted=True):
 
 
 def of_the_main_study(rung, task):
-    """The committed records of one rung on one task in the main study at the cpu profile, by seed from 0 on,
-    MAIN_SEEDS at most."""
+    """The cpu profile's committed main-study records of one rung and task, by seed from 0 on, MAIN_SEEDS at most."""
     store, found = Store(COMMITTED), []
     for seed in MAIN_SEEDS:
         run, = (job.run for job in jobs("cpu", "main", (seed,)) if (job.run.rung, job.run.task) == (rung, task))
@@ -149,8 +148,7 @@ def committed(rung, task):
 
 
 def ledgers(rung, task):
-    """The committed records' ledgers (see `tarm.ledger`) of one rung on one task in the main study at the cpu
-    profile, a table."""
+    """A table of the committed ledgers (see `tarm.ledger`) of one rung and task in the cpu profile's main study."""
     return pd.DataFrame([record["ledger"] for record in of_the_main_study(rung, task)])
 
 

@@ -23,8 +23,7 @@ TOLERANCE = {"float32": 1e-4, "bf16": 3e-4}  # relative to the loss, by precisio
 
 
 class Check(NamedTuple):
-    """One record compared: the largest difference of a loss, relative to it; None and the reason where none
-    can be made."""
+    """One record compared: the largest difference of a loss, relative to it; None and the reason where not."""
 
     run: Run
     steps: int
@@ -71,8 +70,7 @@ def check(record, steps=STEPS, device="cpu"):
 
 
 def selection(records):
-    """Of each study and precision the record whose steps cost least: enough to see whether this
-    machine trains alike."""
+    """Of each study and precision the record whose steps cost least: enough to see if this machine trains alike."""
     cheapest = {}
     for run, record in sorted(((run_from(record["configuration"]), record) for record in records),
                               key=lambda pair: (step_flop(pair[0]), pair[0].hash)):

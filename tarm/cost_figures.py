@@ -25,8 +25,7 @@ def shares(rows, precision):
 
 @styled
 def bench(rows, note=""):
-    """How many times as fast as the published protocol, and how much of the machine's peak. Rows
-    as `tarm.bench` measures."""
+    """How many times as fast as published, and how much of the machine's peak; rows as `tarm.bench` measures them."""
     figure, (step, evaluation, rate) = new(3.6, 1, 3, note)
     places = {rung: -i for i, rung in enumerate(LADDER)}
     # bf16 where it is of use

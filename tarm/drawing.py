@@ -65,8 +65,7 @@ def percent(axis, **limits):
 
 
 def stop_axis(axes, start, stop, end):
-    """Let the x axis run from start to `end`, but show it, its label and the title only up to stop, where
-    the data ends."""
+    """Let the x axis run from start to `end`, but show it, its label and title only up to stop, where the data ends."""
     axes.set_xlim(start, end)
     axes.spines["bottom"].set_bounds(start, stop)
     for text in axes.xaxis.label, axes.title:
@@ -96,8 +95,7 @@ def spread(heights, sizes, low, high):
 
 
 def name_end(axes, name, end, place, colour, leads=True, **text):
-    """Write a line's name right of `place` (x, y); a thin line leads there from the line's end where that is
-    at another height."""
+    """Write a line's name right of `place` (x, y); a thin line leads there from an end at another height."""
     beside = matplotlib.transforms.offset_copy(axes.transData, axes.figure, 10, 0, units="points")
     axes.annotate(name, place, xytext=place, textcoords=beside, color=colour, va="center",
                   annotation_clip=False, **text)

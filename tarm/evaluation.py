@@ -38,10 +38,10 @@ def evaluation_problems(run, length, n, training_stream):
 
 
 def evaluate(model, problems, length, step, seed, steps=None):
-    """Decode every problem greedily and sampled at temperature 1; -> Scores. steps: of the recurrence, at most
-    (default: as many as trained).
+    """Decode every problem greedily and sampled at temperature 1; -> Scores.
 
-    The sampling noise has a stream of its own, so that evaluating changes no training that follows.
+    steps: of the recurrence, at most (default: as many as trained). The sampling noise has a stream of its own, so that
+    evaluating changes no training that follows.
     """
     device = next(model.parameters()).device
     prompt, answer = (torch.cat([getattr(problems[kind], part) for kind in problems]).to(device)
@@ -102,8 +102,7 @@ def character_accuracy(scores, length, problems="unseen", decoding="greedy"):
 
 
 def curve(scores, length):
-    """{training step: character accuracy (greedy, unseen)} of the evaluations at this length among the
-    Scores, in order."""
+    """{training step: character accuracy (greedy, unseen)} of the Scores at this length, in order."""
     return {score.step: metrics(score)["character"][0]
             for score in sorted(having(scores, length), key=lambda score: score.step)}
 

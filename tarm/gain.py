@@ -210,9 +210,9 @@ def ranking(trajectories, threshold):
     spent (the median until the threshold, infinite where half of the runs or more never reached it), accuracy (mean at
     the end), place.
 
-    Cells that are equally dear, those that never got there included, follow by their accuracy, passes and names. Places
-    count from 1. Raises ValueError where a cell has runs of several settings, or several with one seed, which are no
-    repetitions of each other.
+    Cells that are equally dear share a place, and follow by their accuracy, passes and names. Places count from 1; a
+    cell that is infinitely dear has none (nan). Raises ValueError where a cell has runs of several settings, or several
+    with one seed, which are no repetitions of each other.
     """
     runs = until(trajectories, threshold)
     for (model, passes), cell in runs.groupby(["model", "passes"]):
@@ -221,7 +221,7 @@ def ranking(trajectories, threshold):
                              "rank one setting of each cell, such as `best`")
         if cell["seed"].duplicated().any():
             raise ValueError(f"{model} with {passes} passes has several runs with one seed, of several tasks or sizes: "
-                             f"rank them one by one")
+                             "rank them one by one")
     parts = []
     for axis in AXES:
         cells = runs.assign(spent=runs[axis].fillna(float("inf"))).groupby(["model", "rung", "passes"], sort=False).agg(
@@ -229,14 +229,24 @@ def ranking(trajectories, threshold):
             accuracy=("accuracy", "mean"))
         cells = cells.reset_index().sort_values(["spent", "accuracy", "passes", "model"],
                                                 ascending=[True, False, True, True])
-        parts.append(cells.assign(axis=axis, place=range(1, len(cells) + 1)))
+        place = cells["spent"].rank(method="min").where(cells["spent"] < float("inf"))
+        parts.append(cells.assign(axis=axis, place=place))
     return pd.concat(parts, ignore_index=True)
 
 
-def places(ranking, share):
-    """The places on each axis, a row per cell (model, passes, reached, runs) of which more than a share of the runs got
-    to the threshold."""
+def by_axis(ranking, share, column="place"):
+    """A column of the ranking on each axis, a row per cell (model, passes, reached, runs) of which more than a share of
+    the runs got to the threshold, the cheapest by FLOP first."""
     came = ranking[ranking["reached"] > share * ranking["runs"]]
-    table = came.pivot(index=["model", "passes", "reached", "runs"], columns="axis",
-                       values="place").reindex(columns=list(AXES))
-    return table.sort_values("training FLOP")
+    cells = ["model", "passes", "reached", "runs"]
+    order = came[came["axis"] == "training FLOP"].set_index(cells).index
+    return came.pivot(index=cells, columns="axis", values=column).reindex(index=order, columns=list(AXES))
+
+
+def costs(ranking, share):
+    """What the cells of `by_axis` had spent in the median, as texts; a dash where half of the runs or more did not get
+    to the threshold."""
+    def text(axis):
+        return axis.map(("{:.2e}" if axis.name == "training FLOP" else "{:,.0f}").format)
+
+    return by_axis(ranking, share, "spent").apply(text).replace("inf", "–")

@@ -58,8 +58,7 @@ def model_by_model(ends, models, chance, threshold, note=""):
 
 @styled
 def row_by_row(ends, models, chance, threshold, note="", filled=()):
-    """A row per model, the first on top: a ring for each run, a seed below the other, a bar at their median,
-    and the mean in a column.
+    """A row per model, first on top: a ring per run, a seed below the other, a bar at their median, a column of means.
 
     One row per run: model, rung, seed, accuracy. models: {model: what the row is called}; chance, threshold: levels,
     dashed and dotted; filled: seeds whose rings are discs.
@@ -111,9 +110,13 @@ def spending(runs, axes, order, note=""):
         ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(2))
         ax.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
     panels[0].set_yticks([-i for i in range(len(order))], [textwrap.fill(model, 24) for model in order], fontsize=8.5)
+    ran = set(there["passes"])
+    labels = {passes: f"{passes} passes" for passes in (3, 6, 12, 24) if passes in ran}
+    if {3, 4} <= ran:
+        labels[3] += " (Dual UT: 4)"
     handles = [matplotlib.lines.Line2D([], [], linestyle="", marker=MARKS[passes],
-                                       color="#444444", markerfacecolor="none", label=f"{passes} passes")
-               for passes in (3, 6, 12, 24) if passes in set(there["passes"])]
+                                       color="#444444", markerfacecolor="none", label=label)
+               for passes, label in labels.items()]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
     return figure
 

@@ -104,8 +104,7 @@ DEPTH_CONTRASTS = ((("Iterative Step", 3), ("Iterative Step", 12)),
                    ((CURED, 24), ("AR-TRM", 24)))
 
 
-# The same of what `tarm.studies.tuning` will choose: a usual recipe, its settings tuned for each model. Written before
-# any of its runs.
+# The same of what `tarm.studies.tuning` will choose: a usual recipe, tuned for each model; written before any run.
 DEEP = (6, 12, 24)
 TUNED_PREDICTIONS = (
     Prediction("Dense with 3 blocks ends at 95 % or more", lambda t: t.mean("Dense", [3]) >= 0.95),
@@ -133,8 +132,7 @@ TUNED_CONTRASTS = ((WHOLE, "UT"), (WHOLE, "Dense"), ("Dual UT", "UT"), ("UT", "D
 BETWEEN_CONTRASTS = ((NESTED, "Dual UT"), (UNNESTED, "Dual UT"), (WHOLE, NESTED),
                      (f"{WHOLE}, mean of all steps", WHOLE), (f"{WHOLE}, deep supervision", WHOLE),
                      (f"{CURED}, deep supervision", CURED))
-# Named once seeds 0 to 4 had been seen, and before the runs of `confirm` with seeds 5 to 9, on which alone
-# they are judged.
+# Named once seeds 0 to 4 were seen, before the runs of `confirm` (seeds 5 to 9), on which alone they are judged.
 CONFIRMED_CONTRASTS = ((UNNESTED, WHOLE), (ONE_UPDATE, WHOLE), (NESTED, WHOLE), (f"{WHOLE}, mean of all steps", WHOLE),
                        ("Dual UT, mean of all steps", "Dual UT"))
 # Named when all ten had been seen, and before the runs of `settle`, on which alone they are judged.
@@ -177,9 +175,9 @@ LEARNED_PREDICTIONS = (
     Prediction("on training steps it is one of UT or Dual UT",
                lambda t: t.leads("training steps", t.ranking["model"].isin(["UT", "Dual UT"]))),
     Prediction("no model that reads its last pass needs fewer training steps with 24 passes than with its fewest",
-               # with 3 passes no window cuts any
-               lambda t: all(t.spent(model, 24) >= t.spent(model.split(", ")[0], 3) for model in (
-                   "Dense", "Iterative", "Iterative Step", "AR-TRM", WHOLE, CURED, f"{CURED}, window all"))),
+               lambda t: all(t.spent(model, 24) >= t.spent(model.split(", ")[0], 3)  # with 3 passes no window cuts any
+                             for model in ("Dense", "Iterative", "Iterative Step", "AR-TRM",
+                                           WHOLE, CURED, f"{CURED}, window all"))),
     Prediction("a run of Dense with 24 passes does not learn", lambda t: not t.everyone((24,), "Dense")),
 )
 

@@ -95,7 +95,7 @@ def performance_across_tasks(table, profile, **values):
 def addition_by_architecture(table, profile, **values):
     rows = at_the_end(select(table, profile, metric=["character", "sequence"], **ADDITION | values))
     points = with_chance(over_seeds(rows, ["rung", "metric"]), rows)
-    # a character's, not a sum's
+    # chance is a character's, not a sum's
     return rows, points.assign(chance=points["chance"].where(points["metric"] == "character"))
 
 
@@ -168,9 +168,12 @@ def note(rows):
     answers = {kind: TASKS[kind[0]].sizes(kind[1])[1] for kind in set(zip(rows["task"], rows["length"]))}
     each = pd.Series([answers[kind] for kind in zip(rows["task"], rows["length"])], index=rows.index)
     problems = every(rows["count"] // each.where(rows["metric"] == "character", 1))
-    spread = ("95 % Student-t intervals over seeds" if least >= SEEDS_FOR_INTERVAL else
-              "fewer than five seeds: no intervals, no ranking" if most < SEEDS_FOR_INTERVAL else
-              "95 % Student-t intervals where there are five seeds or more")
+    if least >= SEEDS_FOR_INTERVAL:
+        spread = "95 % Student-t intervals over seeds"
+    elif most < SEEDS_FOR_INTERVAL:
+        spread = "fewer than five seeds: no intervals, no ranking"
+    else:
+        spread = "95 % Student-t intervals where there are five seeds or more"
     protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"
     by_task = ran.groupby(level="task", sort=False)
     alike = (by_task.nunique() == 1).all() and len(ran) == len(seeds)  # every rung has as many
@@ -204,7 +207,7 @@ def result_figure(stem, table, profile, **values):
         task, rung, seed = runs.idxmax()
         kinds = sorted(set(rows[(rows["task"] == task) & (rows["rung"] == rung)]["variant"]))
         raise ValueError(f"{runs.max()} runs of task={task}, rung={rung}, seed={seed} would be drawn as one: "
-                         f"keep the rows of one setting, by their width, budget or variant "
+                         "keep the rows of one setting, by their width, budget or variant "
                          f"({'; '.join(map(repr, kinds))})")
     return rows, points, getattr(figures, stem)(points, note(rows))
 

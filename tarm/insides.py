@@ -134,8 +134,10 @@ def draw_lines(ax, table, x, y, by, colours, log=False, limits=None, apart=0.075
 
 @styled
 def stack(table, x, columns, by, note="", colours=None, log=(), xlabel=""):
-    """Panels of such lines one below the other, one for each column. columns: {column: (title, limits)}; log: those
-    whose axis is logarithmic."""
+    """Panels of such lines one below the other, one for each column.
+
+    columns: {column: (title, limits)}; log: those whose axis is logarithmic.
+    """
     figure, axes = panels(1.75 * len(columns) + 0.5, len(columns), 1, note)
     for ax, (column, (title, limits)) in zip(axes, columns.items()):
         draw_lines(ax, table, x, column, by, colours or {}, column in log, limits, apart=0.13)
@@ -242,8 +244,7 @@ def character_grid(rows, labels, values, note="", title="", marked=None, scale=(
 
 @styled
 def matrix(values, labels, note="", title="", axis=""):
-    """A square table of numbers from -1 to 1 as shades, its axes labelled, the numbers in the cells where
-    there is room."""
+    """A square table of numbers from -1 to 1 as shades, its axes labelled; the numbers too where there is room."""
     figure, (ax,) = panels(4.3, note=note)
     values = np.asarray(values, dtype=float)
     ax.imshow(values, cmap=LinearSegmentedColormap.from_list("two", ["#d94801", "#ffffff", "#08306b"]),

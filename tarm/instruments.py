@@ -62,8 +62,7 @@ def sizes(model, tokens, **call):
 
 
 def received(loss, passes):
-    """The loss's gradient at the output of each pass of a trace, a list of (B, T, C); None where autograd
-    does not come."""
+    """The loss's gradient at each pass's output in a trace, a list of (B, T, C); None where autograd does not come."""
     reached = [this.output for this in passes if this.output.requires_grad]
     found = iter(torch.autograd.grad(loss, reached, allow_unused=True))
     return [next(found) if this.output.requires_grad else None for this in passes]

@@ -17,8 +17,7 @@ INITIAL_STD = 0.02
 
 
 class Scale(NamedTuple):
-    """What starts at size 1 (root mean square) in place of the published one: the input x; the states
-    y_init and z_init."""
+    """What starts at size 1 (root mean square), not the published one: the input x; the states y_init and z_init."""
 
     input: bool
     states: bool

@@ -34,8 +34,7 @@ def mathml(formula, display="inline"):
 
 
 class Renderer(IPythonRenderer):
-    """Tables and displayed formulas get boxes of their own, to scroll in; headings the names that
-    Jupyter gives them."""
+    """Tables and displayed formulas get boxes to scroll in; headings get the names that Jupyter gives them."""
 
     def text(self, text):
         return re.sub(r"(?<=\d) (?=%)", "\u00a0", super().text(text))  # a number and its % stay on one line

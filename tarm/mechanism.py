@@ -1,5 +1,4 @@
-"""From growth to learning: what the linear recurrence says of a model, beside what is measured in it, fresh
-or in training."""
+"""From growth to learning: what the linear recurrence says of a model, and what is measured, fresh or in training."""
 
 from dataclasses import replace
 
@@ -24,8 +23,7 @@ def first_batch(run):
 
 
 def measured(model, tokens, targets, eps):
-    """growth of y in the last cycle (nan where there is only one, or no y), and what `tarm.truncation`
-    says; eps: AdamW's."""
+    """growth of y in the last cycle (nan with only one, or no y), and what `tarm.truncation` says; eps: AdamW's."""
     y = [row["size"] for row in instruments.sizes(model, tokens, halting=False) if row["stream"] == "y"]
     return {"growth": y[-1] / y[-2] if len(y) > 1 else float("nan")} | truncation(model, tokens, targets, eps)
 

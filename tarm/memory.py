@@ -9,8 +9,7 @@ import torch
 
 
 def forget_peak(device="cpu"):
-    """From here on `peak` counts anew, where the system can do that (CUDA, Linux); what was freed before
-    counts no more."""
+    """From here on `peak` counts anew, where the system can (CUDA, Linux); what was freed before no longer counts."""
     if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
@@ -22,8 +21,7 @@ def forget_peak(device="cpu"):
 
 
 def give_back():
-    """Hand the system what is free in malloc's heap: it keeps it, so that a process would look larger
-    with every run."""
+    """Hand malloc's free heap to the system: it is kept otherwise, and a process looks larger with every run."""
     gc.collect()
     if sys.platform == "win32":
         return  # has no such heap, nor a handle on this process's own symbols

@@ -36,19 +36,17 @@ def contents(files):
 
 
 def fingerprint(notebook, parameters, inputs):
-    """A hash of what a notebook's result depends on: its source, its parameters, other inputs
-    (the `contents` of files)."""
+    """A hash of what a notebook's result depends on: source, parameters, other inputs (the `contents` of files)."""
     cells = nbformat.read(notebook, as_version=4).cells
     whole = [[[cell.cell_type, cell.source] for cell in cells], parameters, inputs]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
 def run_notebook(notebook, parameters, folder, inputs=""):
-    """Run one notebook into `folder`, unless what is there came from the same source, parameters and inputs,
-    the `contents` of files; -> was it run?
+    """Run one notebook into `folder`, unless the same source, parameters and inputs made what is there; -> was it run?
 
-    Raises ValueError for a parameter that the notebook does not have. A notebook that fails
-    leaves its partial copy as NAME.failed.ipynb and raises RuntimeError with the cell's error.
+    inputs: the `contents` of files. Raises ValueError for a parameter that the notebook does not have. A notebook that
+    fails leaves its partial copy as NAME.failed.ipynb and raises RuntimeError with the cell's error.
     """
     known = papermill.inspect_notebook(str(notebook))
     if unknown := set(parameters) - set(known):

@@ -22,8 +22,7 @@ SPENT = ("compute", "refinement", "depth")  # studies whose accuracy is drawn ov
 
 
 def gather(store=None):
-    """The committed records and, where a store is given, its own, in place of committed ones of the same
-    run; a list."""
+    """The committed records and, where a store is given, its own in place of those of the same run; a list."""
     found = {record["run"]: record for one in (Store(COMMITTED), store) if one for record in one.records()}
     return list(found.values())
 
@@ -53,8 +52,7 @@ def listed(study):
 
 
 def gap(job):
-    """Rows of the tidy table for a cell that has not been run: its evaluations at the training length,
-    greedy and unseen."""
+    """Tidy rows for a cell that has not been run: its evaluations at the training length, greedy and unseen."""
     run, schedule = job
     head = ("paper", "", "", run.rung, run.task, None, table.variant(run), run.width, run.budget,
             run.length, run.training_steps)
@@ -66,8 +64,7 @@ def gap(job):
 
 
 def tidy(study, records):
-    """The tidy table of a study's cells, whatever the arithmetic of their runs (see `tarm.cells`), those
-    not run included."""
+    """The tidy table of a study's cells, run or not, whatever the arithmetic of their runs (see `tarm.cells`)."""
     there, rows = cells(records), []
     for job in listed(study):
         seeds = there.get(cell(job.run))
@@ -76,8 +73,7 @@ def tidy(study, records):
 
 
 def phase_transition(records):
-    """(rows, points) of the study `compute` with 24 passes: Q1, Q2, Q3 and the last character over
-    training, both widths."""
+    """(rows, points) of the study `compute`, 24 passes, both widths: Q1, Q2, Q3 and last character over training."""
     rows = gallery.select(tidy("compute", records), "paper", study="compute", budget=24,
                           metric=list(paper_figures.PHASES))
     rows = rows[rows["length"] == rows["training_length"]]
@@ -105,8 +101,7 @@ def spent(study, records):
 
 
 def first_characters(records):
-    """Rows of the comparison with the published first-character table (see `tarm.verdict.compare`),
-    with their width."""
+    """Rows of `tarm.verdict.compare` on the published first-character table, with their width."""
     rows = compare(records)
     rows = rows[rows["group"].str.startswith("first")]
     return rows.assign(width=rows["group"].str.split().str[1].astype(int))
@@ -121,15 +116,15 @@ def how_many(rows, by):
 
 def spent_note(points, study):
     return (f"study {study}: addition of 10 digits; {how_many(points, ['width', 'model', 'passes'])}\n"
-            f"careful protocol: greedy, unseen problems; mean over the seeds of a cell (their number in brackets), "
-            f"each seed a thin line; block passes and their FLOP as the ledgers count them")
+            "careful protocol: greedy, unseen problems; mean over the seeds of a cell (their number in brackets), "
+            "each seed a thin line; block passes and their FLOP as the ledgers count them")
 
 
 def first_note(rows):
-    return (f"study compute, 24 block passes, sums of L digits, trained on 10 (a guess gets half); "
+    return ("study compute, 24 block passes, sums of L digits, trained on 10 (a guess gets half); "
             f"{how_many(rows, ['width', 'rung'])}\n"
-            f"published protocol: sampled, problems seen in training, "
-            f"mean of the evaluations at steps 3600, 3800 and 4000")
+            "published protocol: sampled, problems seen in training, "
+            "mean of the evaluations at steps 3600, 3800 and 4000")
 
 
 def figures(records):
@@ -156,8 +151,7 @@ def figures(records):
 
 
 def draw(records, folder, empty=True):
-    """Draw all figures at published size into a folder, those without any run only if `empty`;
-    yields (stem, cells run)."""
+    """Draw all figures at published size into a folder, those not run only if `empty`; yields (stem, cells run)."""
     for stem, (rows, figure, ran) in figures(records).items():
         if ran or empty:
             gallery.save(figure, rows, stem, folder)

@@ -104,8 +104,7 @@ def draw_cell(row, runs, look):
 
 @styled
 def spent(points, note=""):
-    """Accuracy over what it cost: a row of panels per width and passes, a column per axis of `tarm.gain`,
-    a line per cell.
+    """Accuracy over its cost: a row of panels per width and passes, a column per axis of `tarm.gain`, a line per cell.
 
     One row per cell, seed and evaluation: width, row, model, rung, passes, seed, step, accuracy, seeds, and AXES.
     """

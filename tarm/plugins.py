@@ -72,11 +72,11 @@ def register_study(name, jobs, profiles=("cpu",)):
         choose("profile", profile, PROFILES)
         for seed in 0, 1:
             made = jobs(profile, seed)
-            if not made or made != jobs(profile, seed) or not all(
-                    isinstance(job, Job) and job.run.seed == seed for job in made):
+            unfit = not made or made != jobs(profile, seed)
+            if unfit or not all(isinstance(job, Job) and job.run.seed == seed for job in made):
                 raise ValueError(f"jobs of the study {name!r} gives no list of jobs at profile {profile!r}, "
-                                 "another one each time, or jobs of another seed than it is given: it must return "
-                                 f"[tarm.studies.Job(Run(..., seed=seed), Schedule(...)), ...]")
+                                 "another one each time, or jobs of another seed than it is given: "
+                                 "it must return [tarm.studies.Job(Run(..., seed=seed), Schedule(...)), ...]")
     STUDIES[name] = Study(jobs, tuple(profiles))
     members.cache_clear()
 
@@ -168,8 +168,9 @@ def check_rung(key):
     """A few steps of a tiny model of the rung."""
     per_step = passes_per_step(key, 2, 2)
     if per_step not in (1, 2, 3, 6):
-        raise ValueError(f"a step of {key!r} takes {per_step} block passes, which do not spend "
-                         "the budgets of profiles and chapters (6, 12, 18 and 24) exactly: let it take 1, 2, 3 or 6")
+        raise ValueError(f"a step of {key!r} takes {per_step} block passes, "
+                         "which do not spend the budgets of profiles and chapters (6, 12, 18 and 24) exactly: "
+                         "let it take 1, 2, 3 or 6")
     if left := unfilled(key, 2 * per_step):
         raise ValueError(f"{key!r} leaves {', '.join(left)} as torch.empty made it: give it values, "
                          "or name it in `initial_states`: only these, linear layers and embeddings are drawn for it")
@@ -179,7 +180,7 @@ def check_rung(key):
         whole = model(tokens, halting=False).logits
     if passes.calls != model.architecture.budget:
         raise ValueError(f"two steps of {key!r} execute {passes.calls} block passes, not {model.architecture.budget}: "
-                         f"let its passes_per_step say how many one step takes")
+                         "let its passes_per_step say how many one step takes")
     past = Past(rows=1, room=6)
     parts = [model(part, halting=False, past=past.at(start)).logits
              for start, part in ((0, tokens[:, :3]), (3, tokens[:, 3:]))]
@@ -188,8 +189,8 @@ def check_rung(key):
                          "read at once: let positions meet inside f only, which never looks ahead "
                          "and remembers what it has read")
     two = torch.cat([tokens, tokens.roll(1, 1)])
-    together, alone = (model(two, halting=False).logits,
-                       torch.cat([model(row, halting=False).logits for row in two.split(1)]))
+    together = model(two, halting=False).logits
+    alone = torch.cat([model(row, halting=False).logits for row in two.split(1)])
     if not together.allclose(alone):
         raise ValueError(f"{key!r} gives other logits for a text beside another one than for the same text "
                          "alone: let rows of a batch not meet")
@@ -207,7 +208,7 @@ def check_rung(key):
 def add(registry, entry, kind):
     if entry.key in registry:
         raise ValueError(f"the {kind} {entry.key!r} exists already: give yours another key; one that you have changed "
-                         f"is registered anew by a new process (in a notebook: restart the kernel)")
+                         "is registered anew by a new process (in a notebook: restart the kernel)")
     registry[entry.key] = entry
 
 

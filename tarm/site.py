@@ -100,8 +100,7 @@ class Site:
             (self.folder / name).write_bytes(data)
 
     def write_file(self, file, page):
-        """A file of the project: a folder as a list of its files, Markdown as text, pictures as they are,
-        others as code."""
+        """A file of the project: a folder as its list of files, Markdown as text, pictures as is, others as code."""
         name = file.relative_to(self.project).as_posix()
         if file.is_dir():
             inside = [child for child in sorted(file.iterdir()) if child.is_file() and not child.name.startswith(".")]

@@ -50,11 +50,11 @@ def environment(device, compiled=False):
     """What a record says of the machine: versions, architecture, a CPU's vectors (AVX2, ...), cores,
     threads; no names or paths. compiled: only where it is so."""
     kind = torch.device(device).type
-    return {"python": platform.python_version(), "torch": torch.__version__, "system": platform.system(),
-            "machine": platform.machine(), "vectors": torch.backends.cpu.get_cpu_capability(), "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind} | (
-                {"compiled": True} if compiled else {})
+    found = {"python": platform.python_version(), "torch": torch.__version__, "system": platform.system(),
+             "machine": platform.machine(), "vectors": torch.backends.cpu.get_cpu_capability(),
+             "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+             "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind}
+    return found | ({"compiled": True} if compiled else {})
 
 
 class NotKnown(ValueError):
@@ -158,8 +158,8 @@ class Store:
     def load(self, run_hash):
         """The record of one run, a dict. Raises ValueError where the file is not a whole record
         of this schema whose configuration has the hash it is named by."""
-        path, way_out = (self.record_path(run_hash),
-                         f"`python -m tarm rm {run_hash} --store {shlex.quote(str(self.root))}` removes it")
+        path = self.record_path(run_hash)
+        way_out = f"`python -m tarm rm {run_hash} --store {shlex.quote(str(self.root))}` removes it"
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["schema"] > SCHEMA:

@@ -133,8 +133,7 @@ def _run_job(job, store, device, command, deadline, save_every, recompute, compi
 
 
 def _reporter(run, store, earlier):
-    """The function that tells the parent process how far a run is, and ends one whose losses are not those
-    of its earlier record."""
+    """The function that tells the parent how far a run is; it ends one whose losses are not its earlier record's."""
     done = 0
 
     def report(step, loss, accuracy):
@@ -153,7 +152,7 @@ def explain(error, run, device):
     text = str(error).strip().split("\n")[0]
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in text:
         return (f"out of memory on {device} with batch={run.batch}, width={run.width}, budget={run.budget}: "
-                f"lower one of them, add --recompute, or train fewer runs at a time with --jobs")
+                "lower one of them, add --recompute, or train fewer runs at a time with --jobs")
     if isinstance(error, (ValueError, OSError)):
         return text
     if "torch._dynamo" in sys.modules and isinstance(error, torch._dynamo.exc.TorchDynamoException):
@@ -210,13 +209,13 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
             try:
                 strange, started = pool.submit(_unknown, [job.run for job in missing]).result(), True
                 if strange:
-                    raise ValueError(f"{', '.join(strange)}: registered here, but a process that "
-                                     "trains does not know it; put it into a file of its own "
-                                     f"that --plugin or {VARIABLE} names")
+                    raise ValueError(f"{', '.join(strange)}: registered here, "
+                                     "but a process that trains does not know it; "
+                                     f"put it into a file of its own that --plugin or {VARIABLE} names")
                 for wait in (False, True):
                     waiting, running, missing = missing[::-1], {}, []
                     while waiting or running:
-                        # no more, so that an interrupt leaves none to be begun
+                        # no more than workers, so that an interrupt leaves none to be begun
                         while waiting and len(running) < workers:
                             job = waiting.pop()
                             task = pool.submit(_run_job, job, store, device, command, deadline,

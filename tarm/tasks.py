@@ -1,5 +1,4 @@
-"""Character-level copy, reverse and addition, as problems in tensors (arXiv 2603.08082); and pointer chasing,
-which is not the paper's."""
+"""Character-level copy, reverse and addition, as tensors (arXiv 2603.08082); and pointer chasing, not the paper's."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -174,8 +173,7 @@ def _addition_distribution(length):
 
 
 def quarters(length):
-    """Where the answer's quarters begin and end, as the metrics Q1 to Q4 have them: n // 4, n // 2,
-    3n // 4; five bounds."""
+    """Where the answer's quarters begin and end, as the metrics Q1 to Q4 have them: 0, n // 4, n // 2, 3n // 4, n."""
     return [length * k // 4 for k in range(5)]
 
 

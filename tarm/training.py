@@ -68,8 +68,7 @@ class Progress:
         forget_peak(device)
 
     def train_step(self):
-        """One step: draw a batch, forward, backward, update (or an update for each call that the rung
-        makes); count it."""
+        """One step: draw a batch, forward, backward, update (one for each call that the rung makes); count it."""
         run = self.run
         for group in self.optimiser.param_groups:
             group["lr"] = run.learning_rate_at(self.step + 1)
@@ -168,8 +167,7 @@ def train(run, schedule, device="cpu", report=lambda step, loss, accuracy: None,
 
 @contextlib.contextmanager
 def dropout_from(seed, device):
-    """The global random stream seeded for a run's dropout, and put back afterwards; in training nothing else
-    draws from it."""
+    """The global random stream seeded for a run's dropout, then put back; in training nothing else draws from it."""
     kind = torch.device(device).type
     on_mps = torch.mps.get_rng_state() if kind == "mps" else None  # which fork_rng does not know
     with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
@@ -202,4 +200,4 @@ def check_room(run, schedule):
         tokens, _ = TASKS[run.task].problems(1, length, stream(0, "room")).batch()
         if tokens.shape[1] > run.context:
             raise ValueError(f"{run.task} of {length} digits takes {tokens.shape[1]} positions, context={run.context} "
-                             f"has fewer: raise the context or lower the length")
+                             "has fewer: raise the context or lower the length")

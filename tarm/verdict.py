@@ -1,5 +1,4 @@
-"""Published numbers beside ours, and a word on each: figures/verdict.md, of which the README shows the counts
-and one group."""
+"""Published numbers beside ours, a word on each: figures/verdict.md; its counts and one group are in the README."""
 
 import math
 import os
@@ -35,8 +34,7 @@ def verdict(published, values):
 
 
 def read(number, records, problems, decoding):
-    """A published number as one seed of ours has it, from the records of its runs; None where
-    an evaluation is missing."""
+    """A published number as one seed of ours has it, from its runs' records; None where an evaluation is missing."""
     values = []
     for record in records:
         found = [metrics(score)[number.metric][0] for score in having(scores(record), number.length, problems, decoding)
@@ -142,8 +140,7 @@ def whole_page(table):
 
 
 def for_readme(table):
-    """What stands in the README: the counts, and of the main study's groups IN_README the rows of which something
-    has been run."""
+    """What the README shows: the counts, and those rows of the groups IN_README of which something has been run."""
     run = table.groupby(["group", "rung"], sort=False)["seeds"].transform("sum") > 0
     return "\n".join([BEGIN, "", *summary(table), *details(table[run & table["group"].isin(IN_README)]), "", END])
 

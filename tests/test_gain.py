@@ -190,6 +190,7 @@ def test_cells_that_tie_are_ranked_whatever_the_order_of_the_records():
         ranking = gain.ranking(gain.trajectories(order, runs), 0.9)
         first = ranking[ranking["axis"] == "training FLOP"]
         assert list(zip(first["model"], first["passes"])) == [("Dense", 6), ("UT", 6), ("UT", 12)]
+        assert first["place"].tolist() == [1, 1, 1]
     tables = gain_predictions.Tables(None, ranking, None)
     assert all(tables.leads("training FLOP", ranking["model"] == model) for model in ("Dense", "UT"))
     dearer = tables._replace(ranking=ranking.assign(spent=ranking["spent"] + (ranking["model"] == "UT")))
@@ -243,9 +244,13 @@ def test_a_study_is_complete_with_the_seeds_of_which_every_run_is_recorded():
 def test_the_places_leave_out_cells_of_which_too_few_got_there(trajectories):
     """At 0.6 one of one run of Dense, one of two of the cured model."""
     ranking = gain.ranking(trajectories, 0.6)
-    assert gain.places(ranking, 0)["training steps"].to_dict() == {("Dense", 6, 1, 1): 1, ("cured AR-TRM", 6, 1, 2): 2}
-    assert list(gain.places(ranking, 0.5).index) == [("Dense", 6, 1, 1)]
-    assert gain.places(ranking, 1).empty
+    dense, cured = ("Dense", 6, 1, 1), ("cured AR-TRM", 6, 1, 2)
+    places, costs = gain.by_axis(ranking, 0), gain.costs(ranking, 0)
+    assert list(places.index) == [dense, cured] and list(places.columns) == list(gain.AXES)
+    assert (places.loc[dense] == 1).all() and places.loc[cured].isna().all()  # half of its runs are not enough
+    assert costs.loc[dense, "training steps"] == "4" and set(costs.loc[cured]) == {"–"}
+    assert list(gain.by_axis(ranking, 0.5).index) == [dense]
+    assert gain.by_axis(ranking, 1).empty and gain.costs(ranking, 1).empty
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 from tarm.store import PROJECT
 
 FILES = sorted(path for folder in ("tarm", "tests") for path in (PROJECT / folder).rglob("*.py"))
+assert FILES
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PROJECT).as_posix())

@@ -1,5 +1,4 @@
-"""What single choices are worth: the seconds without each over those with it. What else could be chosen
-is here only."""
+"""What single choices are worth: seconds without over seconds with each. What else could be chosen is here only."""
 
 import math
 from contextlib import nullcontext
@@ -41,8 +40,7 @@ class OwnLines(Attention):
 
 
 def graph_in_every_step(bench):
-    """A training of rung 7 that builds a graph of every step's last cycle, as the published code does;
-    most go unread."""
+    """A training of rung 7 that, like the published code, builds a graph of every step's last cycle; most go unread."""
     training = Progress(bench.run("ar_trm"), bench.device)
     training.model.step = torch.enable_grad()(training.model.step)
     return training
@@ -84,7 +82,9 @@ def alternatives(bench):
 
 def layer(bench, kind, width, heads, arithmetic, p):
     """A function that takes a layer of attention forward and backward, ten times, on one batch of the published shape.
-    arithmetic: one of CONTEXTS."""
+
+    arithmetic: one of CONTEXTS.
+    """
     return both_ways(bench, kind(width, heads, Dropout(p, "bits" if p else "torch")), width, arithmetic)
 
 

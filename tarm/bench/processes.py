@@ -37,7 +37,7 @@ def _throughput(bench, count):
             why = next((error for error in failed if not isinstance(error, BrokenBarrierError)), None)
             raise RuntimeError(f"{count} runs at a time could not be measured: "
                                f"{repr(why) if why else f'one kept the others waiting for {PATIENCE} seconds'}; "
-                               f"--part names the other parts") from why
+                               "--part names the other parts") from why
         return [[sum(each) for each in zip(*by_process)] for by_process in zip(*(rate.result() for rate in rates))]
 
 

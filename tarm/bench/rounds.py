@@ -42,8 +42,7 @@ def row(part, subject, values, unit, x=0):
 
 @cache
 def bf16_pays(device, size=256):
-    """Is a product of matrices no slower in bf16 than in float32? Hardly on a CPU without instructions for
-    it (see `tarm.precision`)."""
+    """Is a matrix product no slower in bf16 than in float32? Hardly on a CPU without it (see `tarm.precision`)."""
     seconds = []
     for dtype in PRECISIONS.values():
         a = torch.ones(size, size, dtype=dtype, device=device)
@@ -53,11 +52,10 @@ def bf16_pays(device, size=256):
 
 
 class Bench(NamedTuple):
-    """What to measure: the addition runs of one profile. pairs: how often. problems: decoded at once. size:
-    of the large product that is the peak.
+    """What to measure: the addition runs of one profile.
 
-    On every device the problems of a step are drawn on the CPU, by a CPU generator, and then moved: its
-    seconds hold that.
+    pairs: how often. problems: decoded at once. size: of the large product that is the peak. On every device the
+    problems of a step are drawn on the CPU, by a CPU generator, and then moved: its seconds hold that.
     """
 
     profile: str = "cpu"
@@ -101,8 +99,7 @@ class Bench(NamedTuple):
         return [[self.seconds(function) for function in functions] for _ in range(self.pairs)]
 
     def products(self, precision):
-        """(a function that takes PRODUCTS large products of matrices, their FLOP): the peak that rates
-        are held against."""
+        """(a function that takes PRODUCTS large products, their FLOP): the peak that rates are held against."""
         a, b = torch.randn(2, self.size, self.size, device=self.device).to(PRECISIONS[precision])
         return lambda: [a @ b for _ in range(PRODUCTS)], PRODUCTS * 2 * self.size**3
 

@@ -81,8 +81,7 @@ def one_query(kind, width, heads, precision):
 
 
 def cast_once_and_each_time(bench):
-    """Two steps of the Iterative Transformer, six passes: within an outer autocast, which keeps what it has
-    cast, or not."""
+    """Two steps of the Iterative Transformer, six passes: in an outer autocast, which keeps what it cast, or not."""
     run = replace(bench.run("iterative", budget=6), precision="bf16")
     once, each = Progress(run, bench.device), Progress(run, bench.device)
 

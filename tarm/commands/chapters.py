@@ -28,8 +28,7 @@ def command_figures(arguments):
 
 
 def draw_from_records(arguments):
-    """Draw the figures at published size from the committed records, and those of the store beside
-    them, training nothing."""
+    """Draw the figures at published size from the committed records and those of the store, training nothing."""
     needs_clone("the paper profile")
     store = Store(arguments.store)
     draw(paper.gather(store), store.root / "figures" / "paper")

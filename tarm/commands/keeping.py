@@ -151,5 +151,5 @@ def command_export(arguments):
         print(f"drawn in figures/paper: {', '.join(drawn) or 'nothing, since no cell of its figures has been run'}")
     if kept_there:
         print(f"committed with other losses, as another machine has them, and left as they are: {kept_there} "
-              f"(--replace puts yours in their place)")
+              "(--replace puts yours in their place)")
     print(f"{len(taken)} records of profile {arguments.profile}, {len(results)} rows in all: {COMMITTED}")

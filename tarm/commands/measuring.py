@@ -11,7 +11,7 @@ def command_bench(arguments):
     """Print every row as it is measured, then write bench.csv, bench.svg and bench.png."""
     what = bench.Bench(arguments.profile, choose_device(arguments.device), arguments.pairs, arguments.problems)
     print(f"{arguments.profile} profile, {what.device}, {arguments.threads} thread(s); "
-          f"median [lowest, highest] of as many rounds as a row says", flush=True)
+          "median [lowest, highest] of as many rounds as a row says", flush=True)
     rows = pd.DataFrame(bench.measure(what, arguments.threads, arguments.part, print_row))
     rows = rows.assign(profile=arguments.profile, device=what.device, threads=arguments.threads,
                        torch=torch.__version__)

@@ -28,7 +28,7 @@ def command_evaluate(arguments):
     for length in lengths:
         problems = evaluation_problems(run, length, arguments.problems, training_stream(run.seed))
         for n in steps:
-            # drawn as when training ended
+            # at the step at which training ended: the sampling noise is drawn by it
             for score in evaluate(model, problems, length, len(record["losses"]), run.seed, n):
                 kind = "any" if score.problems == "seen" and length != run.length else score.problems
                 m = {name: value for name, (value, _) in metrics(score).items()}
@@ -62,7 +62,7 @@ def command_generate(arguments):
     trained = run_from(record["configuration"]).length
     if others := other_lengths(arguments.prompt, trained):
         print(f"note: the model was trained on operands of {trained} digits, not of {' or '.join(map(str, others))} "
-              f"as in the prompt", file=sys.stderr)
+              "as in the prompt", file=sys.stderr)
 
 
 def command_ladder(arguments):

@@ -28,8 +28,7 @@ def choose_device(name):
 
 
 def works(device):
-    """Is it of a kind that is used here, and can memory be had on it? Virtual machines may name a device
-    that has none."""
+    """Is it of a kind used here, with memory to be had? Virtual machines may name a device that has none."""
     try:
         torch.empty(1, device=device)
         return torch.device(device).type in ("cpu", "cuda", "mps")

@@ -18,8 +18,7 @@ def command_verdict(arguments):
 
 
 def command_check_records(arguments):
-    """Take the first steps of records again, a line on each. Raises RuntimeError where a loss differs, or none
-    could be compared."""
+    """Take records' first steps again, a line each. RuntimeError where a loss differs, or none can be compared."""
     if not arguments.store:
         needs_clone("check-records without --store")
     store, device = Store(arguments.store or COMMITTED), choose_device(arguments.device)

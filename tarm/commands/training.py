@@ -101,4 +101,4 @@ def list_with_estimate(these, arguments):
         shown = f"{seconds / 3600:.2f} h" if seconds >= 360 else f"{seconds:.0f} s"
         print(f"{shown:>7}  {job.run}", flush=True)
     print(f"{total:.2f} hours, evaluation included, on one {device} process of {torch.get_num_threads()} threads, "
-          f"going by 2 steps of each kind of run and 16 problems")
+          "going by 2 steps of each kind of run and 16 problems")

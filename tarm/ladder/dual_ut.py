@@ -30,7 +30,7 @@ class DualUT(Universal):
         return self.y_init.expand_as(x), self.z_init.expand_as(x)
 
     def into_z(self, x, y, z, s):
-        """What the block pass that updates z is given, (B, T, C); s is the step embedding, (C,); 0 without."""
+        """What the block pass that updates z is given, (B, T, C); s: the step embedding, (C,), or 0 without one."""
         return x + y + z + s
 
     def into_y(self, x, y, z, s):

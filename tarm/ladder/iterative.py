@@ -19,7 +19,7 @@ class Iterative(LanguageModel):
         return x
 
     def step(self, f, h, x, n):
-        """The state after step n, from 0; f(h, stream) is a block pass, given a stream's name where there are more."""
+        """The state after step n, counted from 0; f(h) is a block pass, f(h, name) one on that of several streams."""
         return f(h)
 
     def read(self, h):

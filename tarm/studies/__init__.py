@@ -26,19 +26,18 @@ class Study(NamedTuple):
 
 
 MAIN_SEEDS = range(5)  # of the committed main study; runs with later seeds are of single rungs, made for other studies
-STUDIES = {"main": Study(published.main, tuple(PROFILES))} | {
-    study.__name__: Study(study, (profile,)) for profile, studies in {
-        "paper": (published.compute, published.width, published.training_length, published.structure, wide.cause,
-                  wide.precision, wide.depth, wide.refinement, wide.three_passes,
-                  wide.structure_cured, wide.refinement_rest, wide.depth_rest, wide.headline,
-                  wide.cause_reverse, wide.training_length_cured),
-        "cpu": (small.cross, small.controls, small.slower, small.scales, small.small_eps, small.widths, small.windows,
-                small.depth_small, small.depth_learned, small.one_stream, tuning.tune_form, tuning.tune_rate,
-                tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between, tuning.between, tuning.confirm,
-                tuning.settle, tuning.tune_pointers, tuning.tune_pointers_beyond, tuning.pointers,
-                tuning.pointers_on, tuning.pointers_drafts, tuning.tune_pointers_shallow,
-                tuning.pointers_flat, tuning.tune_pointers_few,
-                tuning.pointers_few)}.items() for study in studies}
+LISTS = {
+    "paper": (published.compute, published.width, published.training_length, published.structure, wide.cause,
+              wide.precision, wide.depth, wide.refinement, wide.three_passes, wide.structure_cured,
+              wide.refinement_rest, wide.depth_rest, wide.headline, wide.cause_reverse, wide.training_length_cured),
+    "cpu": (small.cross, small.controls, small.slower, small.scales, small.small_eps, small.widths, small.windows,
+            small.depth_small, small.depth_learned, small.one_stream, tuning.tune_form, tuning.tune_rate,
+            tuning.tune_low, tuning.bare_rate, tuning.tuned, tuning.tune_between, tuning.between, tuning.confirm,
+            tuning.settle, tuning.tune_pointers, tuning.tune_pointers_beyond, tuning.pointers, tuning.pointers_on,
+            tuning.pointers_drafts, tuning.tune_pointers_shallow, tuning.pointers_flat, tuning.tune_pointers_few,
+            tuning.pointers_few)}
+STUDIES = {"main": Study(published.main, tuple(PROFILES))}
+STUDIES |= {study.__name__: Study(study, (profile,)) for profile, studies in LISTS.items() for study in studies}
 STUDIES["cross_part"] = Study(small.cross_part, ("smoke", "cpu"))  # last, so that a run of the cross is the cross's
 
 
@@ -77,8 +76,7 @@ def why_none(every, filters):
 
 
 def for_figures(profile, seeds):
-    """The jobs whose results `make figures` draws: the main study and, where it exists at the profile,
-    `cross_part`; each once."""
+    """The jobs whose results `make figures` draws: main and, where the profile has it, `cross_part`; each once."""
     return list(dict.fromkeys(job for study in ("main", "cross_part") if profile in STUDIES[study].profiles
                               for job in jobs(profile, study, seeds)))
 

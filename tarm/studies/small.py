@@ -1,5 +1,7 @@
-"""Why the published model learns nothing, and what gains anything: small sizes, many seeds. Each function makes
-the jobs of one."""
+"""Why the published model learns nothing, and what gains anything: small sizes, many seeds.
+
+Each function makes the jobs of one seed.
+"""
 
 from ..profiles import PROFILES
 from ..runs import Schedule
@@ -29,8 +31,9 @@ def cross_part(profile, seed):
 
 
 SHARE = 7.3e-5  # of the whole gradient, what the published window holds at 24 passes: (growth - 1) / (growth**8 - 1)
-DOSES = [{"outer": 1, "steps": steps} for steps in (1, 2, 4)] + [{"outer": 1, "inner": inner}
-                                                                 for inner in (1, 5, 11, 23)]
+FEWER_PASSES = [{"outer": 1, "steps": steps} for steps in (1, 2, 4)]
+OTHER_CYCLES = [{"outer": 1, "inner": inner} for inner in (1, 5, 11, 23)]
+DOSES = FEWER_PASSES + OTHER_CYCLES
 CONTROLS = [
     *DOSES, {"eps": 1e-16}, {"learning_rate": 1e-4}, {"learning_rate": 3e-4}, {"learning_rate": 3e-3},
     {"training_steps": 3000},
@@ -58,16 +61,15 @@ LATER = [{"steps": 2, "outer": 1}, {"steps": 2, "outer": 1, "scale": "unit"}, {"
 def slower(profile, seed):
     """The published window of the cross at the paper's learning rate and with more training; and, with more training
     alone, what was still learning when its time was up."""
-    return [job for task in ("copy", "reverse")
-            for job in listed(CROSS[:6], Schedule(50, (10,)),
-                              **UNTIL_LEARNED | TRM | SLOWER | {"task": task, "seed": seed})
-            ] + listed(LATER, Schedule(50, (10,)),
-                       **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed, "training_steps": 2000})
+    common = UNTIL_LEARNED | TRM | {"seed": seed}
+    at_the_published_rate = [job for task in ("copy", "reverse")
+                             for job in listed(CROSS[:6], Schedule(50, (10,)), **common | SLOWER | {"task": task})]
+    later = listed(LATER, Schedule(50, (10,)), **common | {"task": "copy", "training_steps": 2000})
+    return at_the_published_rate + later
 
 
 def scales(profile, seed):
-    """Unit scale taken apart, on copy: that of the input alone, or that of y_init and z_init alone; with post-norm at
-    the paper's learning rate too."""
+    """Unit scale taken apart, on copy: x alone, or y_init and z_init alone; post-norm also at the paper's rate."""
     common = UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed}
     parts = [{"norm": norm, "scale": scale} for norm in ("pre", "reentry", "post") for scale in ("input", "states")]
     return listed(parts, EVERY_25, **common) + listed(parts[-2:], Schedule(50, (10,)), **common | SLOWER)
@@ -83,13 +85,14 @@ def small_eps(profile, seed):
 
 # one cycle of 24 passes: z is updated 23 times, and reads x each time; y once, at the end
 FED = TRM | {"outer": 1, "inner": 23}
-ONE_STREAM = [rung | window for rung in rungs("iterative", "iterative_step", "dense")
-              for window in ({}, {"window": "3"})] + [
-    {"rung": "iterative"} | change
-    for change in ({"window": "23"}, {"window": "23", "scale": "unit"}, {"window": "3", "scale": "unit"},
-                   {"window": "3", "norm": "post", "scale": "unit"}, {"norm": "post", "scale": "unit"})] + [
-    FED | change for change in ({"window": "3"}, {"window": "12"}, {"window": "3", "scale": "unit"},
-                                {"window": "3", "norm": "post", "scale": "unit"})]
+CUT = {"window": "3"}
+UNIT = {"scale": "unit"}
+CURE = {"norm": "post", "scale": "unit"}
+WHOLE_AND_CUT = [rung | window for rung in rungs("iterative", "iterative_step", "dense") for window in ({}, CUT)]
+ITERATIVE = [{"rung": "iterative"} | change
+             for change in ({"window": "23"}, {"window": "23"} | UNIT, CUT | UNIT, CUT | CURE, CURE)]
+CUT_FED = [FED | change for change in (CUT, {"window": "12"}, CUT | UNIT, CUT | CURE)]
+ONE_STREAM = WHOLE_AND_CUT + ITERATIVE + CUT_FED
 
 
 def one_stream(profile, seed):
@@ -106,8 +109,8 @@ def widths(profile, seed):
         **UNTIL_LEARNED | TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
 
 
-LONGER = [{"window": window} | scale for scale in ({}, {"scale": "unit"})
-          for window in ("12", "18", "21")] + [{"window": "23"}]
+UP_TO_21 = [{"window": window} | scale for scale in ({}, UNIT) for window in ("12", "18", "21")]
+LONGER = [*UP_TO_21, {"window": "23"}]
 
 
 def windows(profile, seed):
@@ -118,8 +121,7 @@ def windows(profile, seed):
 
 
 def at_depths(*more):
-    """Every rung with 3, 6, 12 and 24 passes, and rung 7 under three windows and two norms; with 12 and 24
-    passes `more` models."""
+    """Each rung with 3, 6, 12, 24 passes, rung 7 with three windows and two norms; with 12 and 24 `more` models."""
     flat = rungs("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut")
     # N = H = 1: no pass is cut, whatever the window, but only `all` trains y_init and z_init
     shallow = [rung | {"outer": 1} for rung in (SIX, TRM, CURED)]

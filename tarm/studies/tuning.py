@@ -19,7 +19,7 @@ RECIPE = {"warmup": 40, "decay": "cosine", "clip": 1.0}  # of 800 training steps
 FORMS = [{}, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"}]
 RATES = (1e-3, 3e-3, 1e-2)
 LOWEST = 3e-4  # tried where the lowest of RATES did best
-# by `tarm.gain.wiring`
+# named as `tarm.gain.wiring` names them
 MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": TRM | ALL}
 ONE_CYCLE = {"budget": 3, "outer": 1}  # N = H = 1, in which nothing is cut
 FEWEST = {"dual_ut": {"budget": 4}, "dual_nested_ut": ONE_CYCLE, "ar_trm": ONE_CYCLE}
@@ -117,8 +117,8 @@ SETTLED = range(10, 20)   # and ten more, for the one lead that was left then
 
 def with_12_passes(models, seed):
     """Jobs of some of MODELS and BETWEEN, each as it is in `tuned` or `between`."""
-    chosen = {model: MODELS[model] | FORM[model] | {"learning_rate": RATE[model][12]} for model in MODELS} | {
-        model: BETWEEN[model] | {"learning_rate": BETWEEN_RATE[model]} for model in BETWEEN}
+    chosen = {model: MODELS[model] | FORM[model] | {"learning_rate": RATE[model][12]} for model in MODELS}
+    chosen |= {model: BETWEEN[model] | {"learning_rate": BETWEEN_RATE[model]} for model in BETWEEN}
     return listed_small([chosen[model] | {"budget": 12} for model in models], seed)
 
 
@@ -137,9 +137,9 @@ def settle(profile, seed):
 # Pointer chasing, a task that takes several lookups one after the other. The recipe is that of addition; each model's
 # rate was chosen by one run of 12 passes for each of RATES and, where an end of them did best, beyond it until one did
 # worse (BEYOND). It is the same at every depth, which favours 12 passes.
-POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")} | {
-    model: BETWEEN[model] for model in ("AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all")} | {
-    "AR-TRM, window all": TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
+POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")}
+POINTERS |= {model: BETWEEN[model] for model in ("AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all")}
+POINTERS |= {"AR-TRM, window all": TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
 POINTERS_CHOSEN = (1000,)  # the seed on which the rates are chosen; no result is taken from it
 POINTED = range(1, 6)      # the seeds on which the models are judged
 POINTED_ON = range(6, 11)  # and those of `pointers_on` and `pointers_drafts`
@@ -176,13 +176,13 @@ def pointers(profile, seed):
     return at_other_depths(listed_pointers([
         fields | depth | {"learning_rate": POINTERS_RATE[model]} for model, fields in POINTERS.items()
         for depth in depths(fields)
-        # cured AR-TRM but for its rate and its first states
+        # that one would be cured AR-TRM, but for its rate and its first states
         if (model, depth) != ("cured AR-TRM, window all", ONE_CYCLE)
     ], seed), (2, 4, 6, 8, 12, 18, 24))
 
 
 ON = Schedule(250, (10,), problems=500)
-# to the last step
+# trained to the last step
 WHOLE_ON = POINTERS["AR-TRM, window all"] | {"learning_rate": POINTERS_RATE["AR-TRM, window all"], "stop_at": 0.0}
 
 
@@ -216,8 +216,7 @@ SHALLOW_RATE = {"Iterative Step": 1e-3, "Dense": 1e-3}  # chosen as POINTERS_RAT
 
 
 def pointers_flat(profile, seed):
-    """DEEPER with three passes and with 12, each at a rate of its own, for all of the 3000 steps,
-    as rung 7 in `pointers_on`."""
+    """DEEPER with three passes and with 12, each at its own rate, for all 3000 steps, as rung 7 in `pointers_on`."""
     found = listed_pointers([POINTERS[model] | {"budget": budget, "learning_rate": rate, "stop_at": 0.0}
                              for model in DEEPER
                              for budget, rate in ((3, SHALLOW_RATE[model]), (12, POINTERS_RATE[model]))], seed)
@@ -228,13 +227,11 @@ FOUR = {"budget": 4, "outer": 1, "inner": 3}  # as many passes as lookups, in on
 
 
 def tune_pointers_few(profile, seed):
-    """Which learning rate suits rung 7 with its whole gradient on pointers, with three passes and with four:
-    RATES and LOWEST."""
+    """Which of RATES and LOWEST suits rung 7 with its whole gradient on pointers, with three passes and with four."""
     return listed_pointers([POINTERS["AR-TRM, window all"] | depth | {"learning_rate": rate}
                             for rate in (LOWEST, *RATES) for depth in (ONE_CYCLE, FOUR)], seed)
 
 
 def pointers_few(profile, seed):
-    """The model of `pointers_on` with four passes: with these, and with three, the rate that was chosen with 12
-    did best too."""
+    """The model of `pointers_on` with four passes; with these, and with three, the rate chosen with 12 did best too."""
     return [job._replace(schedule=ON) for job in listed_pointers([WHOLE_ON | FOUR], seed)]

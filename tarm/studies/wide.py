@@ -1,5 +1,7 @@
-"""This project's own lists at published sizes, in bf16, the most telling first. Each function makes the jobs
-of one seed."""
+"""This project's own lists at published sizes, in bf16, the most telling first.
+
+Each function makes the jobs of one seed.
+"""
 
 from ..profiles import PROFILES
 from ..runs import Schedule
