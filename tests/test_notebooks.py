@@ -67,24 +67,28 @@ def prints_claims_alone(cell):
     return bool(printed) and all(re.search(": (True|not so here)$", line) for line in printed.splitlines())
 
 
-def names(cell, context):
-    """The names that a cell's code assigns, or reads."""
+def names(cell):
+    """(the names that a cell's code binds, those that it reads)."""
     nodes = list(ast.walk(ast.parse(cell.source)))
-    defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef)} if context is ast.Store else set()
-    return defined | {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+    bound = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    used = [node for node in nodes if isinstance(node, ast.Name)]
+    return (bound | {node.id for node in used if isinstance(node.ctx, ast.Store)},
+            {node.id for node in used if isinstance(node.ctx, ast.Load)})
 
 
 def test_what_only_checks_the_prose_is_tagged_and_what_a_reader_needs_is_not(chapter):
     """From chapter 11 on, which read records. The pages fold these cells: nothing of one is used in an open one."""
     folded = set()
     for cell in code_of(chapter) if chapter.name >= "11" else ():
+        bound, read = names(cell)
         if "claims" in tags_of(cell):
             assert prints_claims_alone(cell), cell.source
-            folded |= names(cell, ast.Store)
+            folded |= bound
         else:
             assert not prints_claims_alone(cell) or tags_of(cell) & {"puzzle", "check"}, cell.source
-            assert names(cell, ast.Load) & folded - names(cell, ast.Store) == set(), cell.source
-            folded -= names(cell, ast.Store)
+            assert read & folded - bound == set(), cell.source
+            folded -= bound
 
 
 def test_is_more_prose_than_code(chapter):

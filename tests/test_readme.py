@@ -252,7 +252,7 @@ def test_sums_of_ten_digits_at_half_the_papers_width(committed):
     ends = {(run.rung, run.norm, run.window, run.budget, run.seed): right for run, (right, _) in runs.items()}
     assert all(ends["ar_trm", "pre", "all", 12, 0] > ends["ar_trm", "pre", "cycle", 3, seed] for seed in (0, 1))
     says("At half that width, one seed each, the cured model of 24 passes has {:.0f} % of the characters, the "
-         "published block of 12 with its whole gradient {:.1f}, and cured with its whole gradient, of 6 to 24 passes, "
+         "published one of 12 with its whole gradient {:.1f}, and cured with its whole gradient, of 6 to 24 passes, "
          "{:.0f} to {:.0f}",
          *(100 * ends["ar_trm", *key, 0]
            for key in (("post", "cycle", 24), ("pre", "all", 12), ("post", "all", 6), ("post", "all", 12))))
