@@ -196,6 +196,13 @@ def contrasts(ends, pairs, depth=None):
     return table.assign(corrected=holm(table["p"].tolist()))
 
 
+def in_short(contrasts, decimals=0):
+    """The same to read: a row is named by its contrast, points are rounded, and p values have one digit that counts."""
+    short = {name: contrasts[name].map("{:.1g}".format) for name in ("p", "corrected")}
+    points = dict.fromkeys(("mean", "low", "high"), decimals)
+    return contrasts.assign(**short).round(points).set_index("contrast")
+
+
 def until(trajectories, threshold):
     """What each run had spent when its accuracy first reached `threshold`: rung, KEYS, accuracy (at the end),
     reached (did it?) and a column for each of AXES, nan where it did not."""

@@ -220,8 +220,11 @@ def test_contrasts_are_in_points_each_model_at_its_own_depth():
     assert (row.mean, row.low, row.high) == pytest.approx((10, 10 - half, 10 + half), abs=0.05)
     assert row.p == row.corrected > 0.05
     ends = pd.DataFrame(cells, columns=["model", "passes", "seed", "accuracy"])
-    named, = gain.contrasts(ends, [(("Dense", 3), ("UT", 12))]).itertuples()
+    table = gain.contrasts(ends, [(("Dense", 3), ("UT", 12))])
+    named, = table.itertuples()
     assert named == row
+    shown = gain.in_short(table, decimals=1).loc["Dense (3) − UT (12)"]
+    assert (shown["mean"], shown["low"], shown["p"]) == (10, round(row.low, 1), f"{row.p:.1g}")
     twice = gain.contrasts(ends, [("Dense", "UT"), ("UT", "Dense")], {"Dense": 3, "UT": 12})
     assert twice["ahead"].tolist() == [4, 1] and twice["corrected"].tolist() == pytest.approx([min(1, 2 * row.p)] * 2)
 
