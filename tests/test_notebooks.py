@@ -58,7 +58,7 @@ def test_cells_and_their_lines_are_short(chapter):
     """Cells of claims, which the pages fold, may be longer."""
     for cell in code_of(chapter):
         lines = cell.source.splitlines()
-        assert len(lines) <= (30 if "claims" in tags_of(cell) else 18), cell.source
+        assert len(lines) <= (20 if "claims" in tags_of(cell) else 18), cell.source
         assert [line for line in lines if len(line) > 100] == []
 
 
