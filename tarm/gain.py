@@ -10,7 +10,7 @@ from .ladder import LADDER
 from .runs import run_from
 from .statistics import holm, interval, t_test
 from .store import scores
-from .studies import jobs
+from .studies import hashes
 from .table import lost
 
 # what a training step costs on each axis, from a run's ledger
@@ -124,7 +124,7 @@ def complete(records, study, seeds, **filters):
     these runs' hashes; with filters (budget=[12]), as in `tarm.studies.jobs`, of these runs alone."""
     recorded = {record["run"] for record in records}
     found = {seed: runs for seed in seeds
-             if (runs := {job.run.hash for job in jobs("cpu", study, (seed,), **filters)}) <= recorded}
+             if (runs := hashes("cpu", study, (seed,), **filters)) <= recorded}
     return list(found), set().union(*found.values())
 
 

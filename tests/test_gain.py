@@ -9,7 +9,7 @@ import pytest
 from tarm import gain, gain_figures, gain_predictions, pointers_figures
 from tarm.evaluation import Score
 from tarm.runs import Run
-from tarm.studies import jobs
+from tarm.studies import hashes, jobs
 
 FIELDS = {"task": "addition", "length": 3, "width": 16, "heads": 2, "context": 32, "training_steps": 4}
 
@@ -235,13 +235,13 @@ def test_the_cells_of_the_named_comparisons_of_depth_are_those_of_the_study():
 
 
 def test_a_study_is_complete_with_the_seeds_of_which_every_run_is_recorded():
-    first, second = ([job.run.hash for job in jobs("cpu", "tuned", (seed,))] for seed in (0, 3))
+    first, second = (sorted(hashes("cpu", "tuned", (seed,))) for seed in (0, 3))
     records = [{"run": run} for run in [*first, *second[1:]]]
     assert gain.complete(records, "tuned", range(5)) == ([0], set(first))
     assert gain.complete(records + [{"run": second[0]}], "tuned", range(5)) == ([0, 3], {*first, *second})
     assert gain.complete([], "tuned", (0, 1)) == ([], set())
-    some = [job.run.hash for job in jobs("cpu", "tuned", (3,), budget=[12])]
-    assert gain.complete([{"run": run} for run in some], "tuned", range(5), budget=[12]) == ([3], set(some))
+    some = hashes("cpu", "tuned", (3,), budget=[12])
+    assert gain.complete([{"run": run} for run in some], "tuned", range(5), budget=[12]) == ([3], some)
 
 
 def test_the_places_leave_out_cells_of_which_too_few_got_there(trajectories):

@@ -11,7 +11,7 @@ from tarm.mechanism import mechanism
 from tarm.reported import CHARACTERS
 from tarm.statistics import share_interval
 from tarm.store import scores
-from tarm.studies import ALL, CURED, LEARNED, LONGER, SLOWER, jobs
+from tarm.studies import ALL, CURED, LEARNED, LONGER, SLOWER, hashes, jobs
 from tarm.tasks import TASKS
 from tarm.verdict import compare
 
@@ -156,8 +156,7 @@ def test_what_one_stream_does_is_counted_from_the_records(committed):
 
 def test_the_published_model_learns_both_tasks_with_three_passes(committed):
     """Where its window holds all of them."""
-    runs = {job.run.hash for job in jobs("cpu", "depth_learned", (0, 1), budget=[3], rung=["ar_trm"], norm=["pre"],
-                                         window=["cycle"])}
+    runs = hashes("cpu", "depth_learned", (0, 1), budget=[3], rung=["ar_trm"], norm=["pre"], window=["cycle"])
     ends = [latest_accuracy(scores(record), 10) for record in committed if record["run"] in runs]
     says("Where nothing is cut, with three passes, the published model learns both tasks (two seeds).")
     assert len(ends) == 4 and min(ends) >= LEARNED

@@ -5,7 +5,7 @@ from readme import says, span, table
 
 from tarm import gain, gain_predictions
 from tarm.statistics import interval
-from tarm.studies import LEARNED, jobs, tuning
+from tarm.studies import LEARNED, hashes, jobs, tuning
 
 
 def apart(ends, one, other, seeds):
@@ -58,8 +58,7 @@ def test_what_is_said_of_rung_7_with_more_seeds_is_counted_from_the_records(tune
 
 def test_who_leads_on_sums_is_counted_from_the_records(committed):
     """Seeds 0 to 4, every model at its best number of passes; and that no model gains by more."""
-    ends = gain.at_the_end(gain.trajectories(committed, {job.run.hash for job in jobs("cpu", "tuned", range(5))},
-                                             name=gain.wiring))
+    ends = gain.at_the_end(gain.trajectories(committed, hashes("cpu", "tuned", range(5)), name=gain.wiring))
     ends["passes"] = ends["passes"].replace(4, 3)
     cells = ends.groupby(["model", "passes"])["accuracy"]
     means = 100 * cells.mean().unstack()
@@ -86,7 +85,7 @@ def test_who_leads_on_sums_is_counted_from_the_records(committed):
 
 
 def test_what_more_passes_than_trained_do_is_counted_from_the_records(committed):
-    runs = {job.run.hash for job in jobs("cpu", "depth_small", range(5))}
+    runs = hashes("cpu", "depth_small", range(5))
     depths = gain.at_other_depths(committed, runs).groupby(["model", "trained", "passes"])["accuracy"].mean()
     gained = [accuracy - depths[model, trained, trained]
               for (model, trained, passes), accuracy in depths.items() if passes > trained]

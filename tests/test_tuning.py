@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 
 from tarm import gain, gain_predictions
-from tarm.studies import LEARNED, jobs, tuning
+from tarm.studies import LEARNED, hashes, jobs, tuning
 
 
 def ends(records, study):
     """The last evaluations of a study's runs, one a run, by model and setting."""
-    runs = {job.run.hash for job in jobs("cpu", study, tuning.VALIDATION)}
+    runs = hashes("cpu", study, tuning.VALIDATION)
     found = gain.at_the_end(gain.trajectories(records, runs, name=gain.wiring))
     assert len(found) == len(runs)
     return found
@@ -42,12 +42,11 @@ def test_what_is_run_again_are_the_models_of_the_contrasts(study, contrasts):
     """As they were run before: the same fields but for the seed."""
     again = jobs("cpu", study, (5,))
     assert {gain.label(job.run) for job in again} == {model for pair in contrasts for model in pair}
-    assert {job.run.hash for job in again} <= {job.run.hash for before in ("tuned", "between")
-                                               for job in jobs("cpu", before, (5,))}
+    assert {job.run.hash for job in again} <= hashes("cpu", "tuned", (5,)) | hashes("cpu", "between", (5,))
 
 
 def test_rates_of_what_lies_between_are_those_that_ended_highest(committed):
-    runs = {job.run.hash for job in jobs("cpu", "tune_between", tuning.VALIDATION)}
+    runs = hashes("cpu", "tune_between", tuning.VALIDATION)
     found = gain.at_the_end(gain.trajectories(committed, runs))
     best = gain.best(found, ["learning rate"])
     assert len(found) == len(runs) and dict(zip(best["model"], best["learning rate"])) == tuning.BETWEEN_RATE
@@ -72,7 +71,7 @@ def test_rates_on_pointers_are_those_that_ended_highest(committed):
 
 def test_rates_on_pointers_with_three_passes_are_those_that_ended_highest(committed):
     """Dense has as many right at 0.003, an end of what was tried."""
-    runs = {job.run.hash for job in jobs("cpu", "tune_pointers_shallow", tuning.POINTERS_CHOSEN)}
+    runs = hashes("cpu", "tune_pointers_shallow", tuning.POINTERS_CHOSEN)
     found = gain.at_the_end(gain.trajectories(committed, runs))
     highest = found[found["accuracy"] == found.groupby("model")["accuracy"].transform("max")]
     assert len(found) == len(runs) == 2 * 3 and found["accuracy"].max() < LEARNED
@@ -82,7 +81,7 @@ def test_rates_on_pointers_with_three_passes_are_those_that_ended_highest(commit
 
 def test_rates_on_pointers_with_four_passes_and_with_three_are_those_that_ended_highest(committed):
     """Judged as with 12, and it is the rate that was chosen with 12; with three passes just, by 100 steps."""
-    runs = {job.run.hash for job in jobs("cpu", "tune_pointers_few", tuning.POINTERS_CHOSEN)}
+    runs = hashes("cpu", "tune_pointers_few", tuning.POINTERS_CHOSEN)
     found = gain.at_the_end(gain.trajectories(committed, runs))
     best = gain.best(soonest(found), ["learning rate"])
     assert len(found) == len(runs) == 2 * 4 and sorted(best["passes"]) == [3, 4]

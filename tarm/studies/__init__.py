@@ -14,8 +14,8 @@ from .published import STRUCTURES
 from .small import CONTROLS, CROSS, DOSES, FED, LEARNED, LONGER, ONE_STREAM, PART, SHARE, SLOWER, UNTIL_LEARNED
 
 __all__ = ["ALL", "CONTROLS", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "LONGER", "MAIN_SEEDS", "ONE_STREAM", "PART",
-           "SHARE", "SLOWER", "STRUCTURES", "STUDIES", "TRM", "UNTIL_LEARNED", "Job", "Study", "for_figures", "jobs",
-           "members", "multiples", "place", "within"]
+           "SHARE", "SLOWER", "STRUCTURES", "STUDIES", "TRM", "UNTIL_LEARNED", "Job", "Study", "for_figures", "hashes",
+           "jobs", "members", "multiples", "place", "within"]
 
 
 class Study(NamedTuple):
@@ -65,6 +65,11 @@ def jobs(profile, study="main", seeds=(0,), **filters):
                                    for field, values in filters.items()) +
                          f": these choose among its runs and change none. {why_none(every, filters)}")
     return chosen
+
+
+def hashes(profile, study="main", seeds=(0,), **filters):
+    """The hashes of the runs of these `jobs`."""
+    return {job.run.hash for job in jobs(profile, study, seeds, **filters)}
 
 
 def why_none(every, filters):
