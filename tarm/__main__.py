@@ -18,6 +18,8 @@ class Parser(argparse.ArgumentParser):
     """Answers a mistake with one line, not with the usage of every option first."""
 
     def error(self, message):
+        if "--plugin" in message or "--study" in message:
+            message += "; a study, task or rung of your own comes with --plugin FILE.py, before the command"
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
@@ -109,6 +111,8 @@ def parser():
     for name, default in ("width", 384), ("heads", 6), ("budget", 24), ("context", 180):
         sub.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
     sub = command("list", "the recorded runs", "list --store figures/data --study three_passes", device=None)
+    sub.description += (". Passes are means per token over training: executed, those that ran; weighted, up to the "
+                        "last step that the readout weighs; trained, those whose output there received a gradient")
     sub.add_argument("--study", choices=STUDIES, help="only runs of this study, which may be in others too")
     sub.add_argument("--profile", choices=PROFILES, help="only runs of studies at this profile")
     sub.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -156,7 +160,8 @@ def main(words=None):
         commands.call(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("interrupted; finished runs are kept, the same command goes on from there", file=sys.stderr)
+        print("interrupted; finished runs are kept, and an unfinished one as it was saved last (--save-every): "
+              "the same command goes on from there", file=sys.stderr)
         return 130
     except BrokenPipeError:  # nobody reads on
         # what is still to be written goes nowhere

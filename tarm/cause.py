@@ -13,7 +13,7 @@ from .cause_predictions import PREDICTIONS
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
 from .store import scores
-from .studies import ALL, LEARNED, TRM, UNTIL_LEARNED, jobs
+from .studies import ALL, AR_TRM, LEARNED, UNTIL_LEARNED, jobs
 
 STUDIES = ("cross", "controls", "slower", "scales", "small_eps", "one_stream", "widths", "windows")
 SEEDS = range(10)        # of the cross
@@ -54,7 +54,7 @@ def name(run):
 
 def named(change):
     """The same of a cell."""
-    return name(Run(**UNTIL_LEARNED | TRM | {"task": "copy"} | change))
+    return name(Run(**UNTIL_LEARNED | AR_TRM | {"task": "copy"} | change))
 
 
 def in_words(name):
@@ -78,7 +78,7 @@ def outcomes(records, seeds=SEEDS):
         if record["run"] in wanted:
             run = run_from(record["configuration"])
             accuracies = (curve(scores(record), run.length)
-                          | ({run.training_steps: 0.0} if record.get("diverged_at") else {}))
+                          | ({run.training_steps: 0.0} if record["diverged_at"] else {}))
             last, accuracy = max(accuracies.items())
             rows.append((run.rung, name(run), run.task, run.seed, accuracy >= LEARNED, last, accuracy))
     return pd.DataFrame(rows, columns=["rung", "change", "task", "seed", "learned", "steps", "accuracy"])
@@ -134,7 +134,7 @@ def against_predictions(outcomes, predictions=PREDICTIONS):
     a cell that has not been run has no row."""
     rows = []
     for change, least, most, reason in predictions:
-        rung = (TRM | change)["rung"]
+        rung = (AR_TRM | change)["rung"]
         learned, runs = counted(outcomes[(outcomes["rung"] == rung) & (outcomes["change"] == named(change))])
         if runs:
             rows.append([rung, named(change), least, most, learned, runs, least <= learned / runs <= most, reason])

@@ -136,8 +136,8 @@ def of_the_main_study(rung, task):
 
 
 def committed(rung, task):
-    """The committed records' last character accuracies in the main study at the cpu profile, of one rung on one task,
-    in [0, 1], a Series by seed without those that diverged.
+    """The share of characters right at the end of each committed record of the main study at the cpu profile, of one
+    rung on one task, in [0, 1], a Series by seed without those that diverged.
 
     Greedy and on unseen problems.
     """

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from .evaluation import Score
-from .store import written_whole
+from .store import apart, written_whole
 from .training import Stopped
 
 SCHEMA = 3
@@ -52,7 +52,7 @@ class Keeper:
         rest = {"step": progress.step, "losses": progress.losses, "scores": progress.scores,
                 "ledger": progress.ledger.counts(), "measured": progress.measured, "compiled": progress.compiled}
         with written_whole(self.path) as part:
-            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part,
+            save_file(apart(tensors), part,
                       metadata={"header": json.dumps(self.header), "progress": json.dumps(rest)})
 
     def resume(self, progress):
@@ -72,8 +72,8 @@ class Keeper:
             raise ValueError(f"{self.path} is not an unfinished run ({error}): remove it to start anew") from error
         if header != self.header:
             raise ValueError(f"{self.path} was begun as {header}, not as {self.header}: remove it to start anew")
-        if rest.get("compiled", False) != progress.compiled:
-            raise ValueError(f"{self.path} was begun {'with' if rest.get('compiled') else 'without'} --compile, "
+        if rest["compiled"] != progress.compiled:
+            raise ValueError(f"{self.path} was begun {'with' if rest['compiled'] else 'without'} --compile, "
                              "which rounds otherwise and draws other dropout masks: go on like that, "
                              "or remove it to start anew")
         progress.model.load_state_dict(part_of(tensors, "model"))

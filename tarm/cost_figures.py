@@ -14,13 +14,9 @@ def keep_seen_ticks(ax):
 
 
 def shares(rows, precision):
-    """(widths, the shares of the peak that a step reaches there): of the peak measured beside each step, or, in a table
-    that has none, of the one measured first."""
+    """(widths, the shares of the peak, measured beside each step, that a step reaches there)."""
     share = rows[rows["part"] == f"share by width, {precision}"]
-    if len(share):
-        return share["x"], share["value"]
-    rate = rows[rows["part"] == f"rate by width, {precision}"]
-    return rate["x"], rate["value"] / rows[(rows["part"] == "matmul") & (rows["subject"] == precision)]["value"].item()
+    return share["x"], share["value"]
 
 
 @styled

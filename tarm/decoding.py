@@ -85,19 +85,18 @@ def gumbel(shape, generator):
 
 
 @torch.no_grad()
-def generate(model, prompt, n, noise=None, draft=None, steps=None, halting=True):
+def generate(model, prompt, n, noise=None, draft=None, steps=None):
     """Continue each prompt by n characters, as one would character by character.
 
     prompt (B, P) ids; returns ids (B, n). noise (B, n, vocabulary) makes it a sample at
     temperature 1 (see `gumbel`), zero or None is greedy. draft (B, n): a guess, which costs one
-    call to check and saves those for all characters up to the first that is wrong. steps,
-    halting: as in the model's forward.
+    call to check and saves those for all characters up to the first that is wrong. steps: as in the model's forward.
 
     With binary halting every row goes the steps of the row that halts last, as in a training batch; decoded one at a
     time, as by the published protocol, each goes its own. The two write the same where all rows halt at one step, or
     none does, as published: nothing trains q_halt, and it never halts.
     """
-    return decodings(model, prompt, n, [noise], draft, steps, halting)[0]
+    return decodings(model, prompt, n, [noise], draft, steps)[0]
 
 
 @contextlib.contextmanager
@@ -112,7 +111,7 @@ def evaluating(model):
 
 
 @torch.no_grad()
-def decodings(model, prompt, n, noises, draft=None, steps=None, halting=True):
+def decodings(model, prompt, n, noises, draft=None, steps=None):
     """Several continuations of the same prompts, a noise for each (see `generate`), -> list of (B, n).
 
     The prompts, and the draft, are read once for all.
@@ -123,11 +122,11 @@ def decodings(model, prompt, n, noises, draft=None, steps=None, halting=True):
     read = prompt if draft is None else torch.cat([prompt, draft[:, :-1]], dim=1)
     past = Past(B, P + n - 1)
     with evaluating(model):
-        logits = model(read, steps, halting, past=past.at(0)).logits[:, P - 1:]  # (B, 1 or n, vocabulary)
-        return [_go_on(model, past, logits, P, n, noise, draft, steps, halting) for noise in noises]
+        logits = model(read, steps, past=past.at(0)).logits[:, P - 1:]  # (B, 1 or n, vocabulary)
+        return [_go_on(model, past, logits, P, n, noise, draft, steps) for noise in noises]
 
 
-def _go_on(model, past, logits, P, n, noise, draft, steps, halting):
+def _go_on(model, past, logits, P, n, noise, draft, steps):
     """One continuation, from what is remembered of prompts and draft."""
     def choose(logits, rows, k):
         return (logits if noise is None else logits + noise[rows, k:k + logits.shape[1]]).argmax(dim=-1)
@@ -142,7 +141,7 @@ def _go_on(model, past, logits, P, n, noise, draft, steps, halting):
     for k in range(1, n):
         rows = int((right < k).sum())
         if rows:
-            logits = model(written[:rows, k - 1:k], steps, halting, past=past.at(P + k - 1, rows)).logits
+            logits = model(written[:rows, k - 1:k], steps, past=past.at(P + k - 1, rows)).logits
             written[:rows, k:k + 1] = choose(logits, order[:rows], k)
     return written[order.argsort()]
 

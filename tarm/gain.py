@@ -73,7 +73,7 @@ def trajectories(records, runs, name=label):
             continue
         run, ledger = run_from(record["configuration"]), record["ledger"]
         accuracies = curve(scores(record), run.length)
-        if record.get("diverged_at"):
+        if record["diverged_at"]:
             accuracies[run.training_steps] = 0.0
         for step, accuracy in accuracies.items():
             spent = {axis: step * cost(ledger, len(record["losses"])) for axis, cost in AXES.items()}
@@ -86,7 +86,7 @@ def trajectories(records, runs, name=label):
 def by_passes(record, run):
     """{block passes: Score} of a record in the end, greedy, unseen, at the training length: with the run's own passes,
     and with others where its schedule asks for them. A run that diverged has nothing right."""
-    if record.get("diverged_at"):
+    if record["diverged_at"]:
         own, = having(lost(record, run), run.length)
         return {steps * run.budget // run.steps: own
                 for steps in sorted({run.steps, *record["schedule"].get("other_steps", ())})}
@@ -105,7 +105,7 @@ def at_other_depths(records, runs):
     """
     rows = [(label(run), run.rung, run.budget, passes, run.seed, metrics(score)["character"][0])
             for record in records if record["run"] in runs
-            and (record.get("other_steps") or record.get("diverged_at") and record["schedule"].get("other_steps"))
+            and (record.get("other_steps") or record["diverged_at"] and record["schedule"].get("other_steps"))
             for run in [run_from(record["configuration"])] for passes, score in by_passes(record, run).items()]
     return pd.DataFrame(rows, columns=["model", "rung", "trained", "passes", "seed", "accuracy"])
 
@@ -176,7 +176,11 @@ def paired(ends, one, other):
     first, second = (ends[(ends["model"] == model)
                           & (ends["passes"] == passes)].set_index("seed")["accuracy"].sort_index()
                      for model, passes in (one, other))
-    if list(first.index) != list(second.index) or not len(first) or not first.index.is_unique:
+    for cell, found in (one, first), (other, second):
+        if found.empty:
+            there = sorted(set(zip(ends["model"], ends["passes"])))
+            raise ValueError(f"there is no run of {cell}: cells are {', '.join(map(str, there))}")
+    if list(first.index) != list(second.index) or not first.index.is_unique:
         raise ValueError(f"{one} has the seeds {list(first.index)}, {other} has {list(second.index)}: "
                          "a pair needs both, each seed once")
     return first - second
@@ -185,7 +189,10 @@ def paired(ends, one, other):
 def contrasts(ends, pairs, depth=None):
     """Pairs of models, each with its number of passes of `depth`, or of cells, (model, passes), seed by seed. One row
     each: contrast (in words), ahead (with how many seeds the first is), seeds, and in points the mean, low and high
-    (95 % Student-t interval, for this pair alone); p (two-sided, of a mean of 0) and corrected, Holm's of all pairs."""
+    (95 % Student-t interval, for this pair alone); p (two-sided, of a mean of 0) and corrected, Holm's of all pairs;
+    nan below five seeds. Raises ValueError for a model without passes, and as `paired` does."""
+    if depth is None and any(isinstance(each, str) for pair in pairs for each in pair):
+        raise ValueError(f"{pairs} names models, not cells: write (model, passes), or give depth={{model: passes}}")
     rows = []
     for pair in pairs:
         one, other = (each if isinstance(each, tuple) else (each, depth[each]) for each in pair)

@@ -262,7 +262,8 @@ FEW_PREDICTIONS = (
 
 
 def against_predictions(tables, predictions=PREDICTIONS):
-    """The predictions beside what came out: prediction, held; None of cells that have not been run."""
+    """The predictions beside what came out: prediction, held; None where that cannot be said, of cells that have not
+    been run and of two that never got to the threshold."""
     def held(prediction):
         try:
             return bool(prediction.holds(tables))

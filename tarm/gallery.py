@@ -8,6 +8,7 @@ import matplotlib.style
 import pandas as pd
 
 from . import cause_figures, figures
+from .architecture import choose
 from .drawing import STYLE
 from .ladder import LADDER
 from .statistics import SEEDS_FOR_INTERVAL, over_seeds
@@ -21,31 +22,49 @@ def select(table, profile, *, study="main", problems="unseen", decoding="greedy"
     """Rows of the tidy table of one study, in the ladder's order. A run of several studies has the name of the first in
     its column `study`, and is among the rows of each.
 
-    values: the value of a column, or a list of allowed ones. Raises ValueError where no row is
-    left, naming what was asked for.
+    values: the value of a column, or a list of allowed ones. Raises ValueError for a column that is not there, and
+    where no row is left, naming what was asked for and what there is.
     """
     for name, one in ("profile", profile), ("study", study):
         if not isinstance(one, str):
             raise ValueError(f"{name}={one!r} is not one name: select from one {name} at a time")
     wanted = {"problems": problems, "decoding": decoding, **values}
+    for column in wanted:
+        choose("column", column, list(table))
     seeds = table["seed"].dropna().unique() if study in STUDIES and profile in STUDIES[study].profiles else ()
     shared = set().union(*(members(profile, study, int(seed)) for seed in seeds))
     rows = table[table["run"].isin(shared) | (table["profile"] == profile) & (table["study"] == study)]
+    asked = ", ".join(f"{k}={v}" for k, v in ({"profile": profile, "study": study} | wanted).items())
+    if rows.empty:
+        there = sorted({f"{one} ({size})" for one, size in zip(table["study"], table["profile"]) if one})
+        way_out = (f"train it with `python -m tarm sweep --profile {profile}"
+                   f"{'' if study == 'main' else f' --study {study}'}`"
+                   if study in STUDIES and profile in STUDIES[study].profiles
+                   else f"it has runs of {', '.join(there) or 'no study'}")
+        raise ValueError(f"the table has no row with {asked}: {way_out}")
     rows = rows.assign(profile=profile, study=study)
     for column, value in wanted.items():
+        there = rows[column].unique()
         rows = rows[rows[column].isin(value if isinstance(value, list) else [value])]
-    if rows.empty:
-        asked = {"profile": profile, "study": study} | wanted
-        raise ValueError("the table has no row with " + ", ".join(f"{k}={v}" for k, v in asked.items()) +
-                         ": train it with `python -m tarm sweep --profile "
-                         f"{profile}{'' if study == 'main' else f' --study {study}'}`")
+        if rows.empty:
+            some = [*map(str, there[:12]), *["..."] * (len(there) > 12)]
+            raise ValueError(f"the table has no row with {asked}: {column} is one of {', '.join(some)}")
     order = {key: i for i, key in enumerate([*TASKS, *LADDER])}
     return rows.sort_values(["task", "rung"], key=lambda keys: keys.map(order), kind="stable")
 
 
+def as_trained(rows):
+    """Of a selection, what was evaluated at the training length. Raises ValueError where nothing was."""
+    found = rows[rows["length"] == rows["training_length"]]
+    if found.empty:
+        raise ValueError(f"these runs were trained on length {every(rows['training_length'])} and evaluated at "
+                         f"{every(rows['length'])} only: give them a schedule whose lengths have the training length")
+    return found
+
+
 def at_the_end(rows):
     """Of a selection, each run's last evaluation at the training length; that of a run that had learned comes early."""
-    rows = rows[rows["length"] == rows["training_length"]]
+    rows = as_trained(rows)
     return rows[rows["step"] == rows.groupby(["run", "training_steps"])["step"].transform("max")]
 
 
@@ -107,18 +126,18 @@ def accuracy_by_position(table, profile, **values):
 
 
 def learning_dynamics(table, profile, **values):
-    rows = select(table, profile, metric="character", **ADDITION | values)
-    rows = rows[rows["length"] == rows["training_length"]]
+    rows = as_trained(select(table, profile, metric="character", **ADDITION | values))
     return rows, with_chance(over_seeds(to_the_end(rows), ["rung", "step"]), rows)
 
 
 def last_character_bottleneck(table, profile, **values):
-    rows = select(table, profile, metric="last", **ADDITION | values)
-    rows = rows[rows["length"] == rows["training_length"]]
+    rows = as_trained(select(table, profile, metric="last", **ADDITION | values))
     points = with_chance(over_seeds(to_the_end(rows), ["rung", "step"]), rows, -1)
     final = points[points["step"] == points["step"].max()].set_index("rung")["mean"]
     return rows, points.assign(overcome=points["rung"].map(final) > 0.5)
 
+
+SETTING = ("width", "budget", "training_length", "training_steps", "variant")  # what runs of one rung may differ in
 
 RESULTS = {selection.__name__: selection for selection in (
     performance_across_tasks, addition_by_architecture, accuracy_by_position, learning_dynamics,
@@ -201,14 +220,15 @@ def result_figure(stem, table, profile, **values):
     values: of further columns of the table, such as study="mine" (default: the main study). Raises ValueError where no
     row is left, and where several runs would be drawn as one: of one task, rung and seed.
     """
+    choose("figure", stem, RESULTS)
     rows, points = RESULTS[stem](table, profile, **values)
     runs = rows.groupby(["task", "rung", "seed"])["run"].nunique()
     if (runs > 1).any():
         task, rung, seed = runs.idxmax()
-        kinds = sorted(set(rows[(rows["task"] == task) & (rows["rung"] == rung)]["variant"]))
+        alike = rows[(rows["task"] == task) & (rows["rung"] == rung) & (rows["seed"] == seed)]
+        settings = {column: sorted(set(alike[column])) for column in SETTING if alike[column].nunique() > 1}
         raise ValueError(f"{runs.max()} runs of task={task}, rung={rung}, seed={seed} would be drawn as one: "
-                         "keep the rows of one setting, by their width, budget or variant "
-                         f"({'; '.join(map(repr, kinds))})")
+                         f"keep the rows of one setting; they differ in {settings}")
     return rows, points, getattr(figures, stem)(points, note(rows))
 
 

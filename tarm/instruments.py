@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .halting import MARGIN
+from .halting import ACT
 
 
 class Pass(NamedTuple):
@@ -54,8 +54,9 @@ def rms(tensor):
 def sizes(model, tokens, **call):
     """One dict per pass: pass (from 1), stream, size of the output (RMS), and update.
 
-    update: RMS of output - input, relative to the input's: what the pass changes of what it read. With
-    halting=False among `call`, every pass of the budget is there.
+    The output is what the block gives, which the seven rungs take as the new state; a rung whose `step` does something
+    else with it has states of other sizes. update: RMS of output - input, relative to the input's: what the pass
+    changes of what it read. With halting=False among `call`, every pass of the budget is there.
     """
     return [{"pass": i, "stream": stream, "size": rms(output), "update": rms(output - h) / rms(h)}
             for i, (stream, h, output) in enumerate(trace(model, tokens, **call)[0], 1)]
@@ -105,12 +106,11 @@ def act_weights(p):
     A position weighs p_n until its probabilities would reach 1, then what is missing to 1, then 0; where they
     do not reach it, the last step takes what is missing as well.
     """
-    before = torch.cat([torch.zeros_like(p[:1]), p.cumsum(0)[:-1]])  # P, of the steps before
-    running = before < 1 - MARGIN
-    halts = running & (before + p >= 1 - MARGIN)
-    weights = torch.where(halts, 1 - before, p) * running
-    weights[-1] += 1 - weights.sum(0)
-    return weights
+    states = torch.eye(len(p), dtype=p.dtype, device=p.device).unsqueeze(1).unsqueeze(1).expand(-1, *p.shape[1:], -1)
+    reading = ACT.begin(states[0])
+    for state, p_n in zip(states, p):
+        reading = reading.add(state, p_n)
+    return reading.finish(state).movedim(-1, 0)
 
 
 def query_and_key(attention, h):

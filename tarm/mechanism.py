@@ -7,11 +7,11 @@ import pandas as pd
 from . import instruments, theory
 from .cause import name
 from .evaluation import evaluate, evaluation_problems, latest_accuracy
-from .ladder import LADDER
+from .ladder import ARTRM, LADDER, DualNestedUT
 from .language_model import INITIAL_STD, SCALES
 from .runs import Run
 from .streams import training_stream
-from .studies import CROSS, UNTIL_LEARNED, TRM
+from .studies import AR_TRM, CROSS, UNTIL_LEARNED
 from .tasks import TASKS
 from .training import Progress, dropout_from
 from .truncation import truncation
@@ -31,7 +31,8 @@ def measured(model, tokens, targets, eps):
 def expected(run):
     """What the linear recurrence says: expected_growth of y in the last cycle (nan where there is only one),
     and expected_share of the gradient in the window (nan where the window ends within a cycle, or more than the last y
-    is read); both nan for another start, injection or sum, and for rungs 1 to 5, whose recurrence is another."""
+    is read); both nan for another start, injection or sum, and where the recurrence is or may be another: for rungs 1
+    to 5 and rungs of one's own."""
     scale = SCALES[run.scale]
     size, start = 1.0 if scale.input else INITIAL_STD * 2**0.5, 1.0 if scale.states else INITIAL_STD
     of = run.steps * run.outer
@@ -40,10 +41,11 @@ def expected(run):
     cycles = {"cycle": 1, "step": run.outer, "all": of}.get(run.window)
     if cycles is None and int(run.window) % (run.inner + 1) == 0:
         cycles = int(run.window) // (run.inner + 1)
-    plain = LADDER[run.rung].model.nested and run.sum == "sum" and run.start == "y_init" and run.injection == "z"
-    known = plain and cycles is not None and not run.reads_every_step
+    known = LADDER[run.rung].model in (DualNestedUT, ARTRM)
+    plain = known and run.sum == "sum" and run.start == "y_init" and run.injection == "z"
+    shared = plain and cycles is not None and not run.reads_every_step
     return {"expected_growth": growth if plain and of > 1 else float("nan"),
-            "expected_share": theory.share(run.inner, of, cycles, run.norm, size) if known else float("nan")}
+            "expected_share": theory.share(run.inner, of, cycles, run.norm, size) if shared else float("nan")}
 
 
 def mechanism(changes=CROSS, seeds=(0,), task="copy"):
@@ -52,7 +54,7 @@ def mechanism(changes=CROSS, seeds=(0,), task="copy"):
     rows = []
     for change in changes:
         for seed in seeds:
-            run = Run(**UNTIL_LEARNED | TRM | {"task": task, "seed": seed} | change)
+            run = Run(**UNTIL_LEARNED | AR_TRM | {"task": task, "seed": seed} | change)
             rows.append({"rung": run.rung, "change": name(run), "norm": run.norm, "scale": run.scale,
                          "window": run.window, "seed": seed, "passes": run.budget,
                          "cycles": run.steps * (run.outer if LADDER[run.rung].model.nested else 1)}

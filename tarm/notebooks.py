@@ -99,10 +99,11 @@ def run_all(profile, device, store, chosen=(), parameters=None, workers=None):
     if unknown := set(parameters or {}) - set().union(*known.values()):
         raise ValueError(f"no notebook has a parameter {', '.join(sorted(unknown))}: "
                          f"there are {', '.join(sorted(set().union(*known.values())))}")
-    inputs = contents([*Path(__file__).parent.rglob("*.py"), *COMMITTED.glob("*.csv*"),
+    inputs = contents([*Path(__file__).parent.rglob("*.py"), *COMMITTED.rglob("*.csv*"),
                        *(path for file in plugin_files() for path in {file, *file.parent.glob("*.py")}),
-                       *(path for folder in (root, COMMITTED) for path in folder.glob("records/*.json")),
-                       *NOTEBOOKS.glob("*/records/*.json")])  # of the models that are committed with the notebooks
+                       *root.glob("records/*.json"),
+                       *(path for kind in ("records/*.json", "weights/*.safetensors") for path in
+                         (*COMMITTED.glob(kind), *NOTEBOOKS.glob(f"*/{kind}")))])  # committed models
     with ProcessPoolExecutor(min(workers or cores(), len(every)), multiprocessing.get_context("spawn")) as pool:
         running = [pool.submit(run_notebook, path,
                                {name: value for name, value in given.items() if name in known[path]},

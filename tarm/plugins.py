@@ -13,13 +13,13 @@ import torch
 from .architecture import build, choose
 from .budget import passes_per_step
 from .decoding import Past
-from .ladder import LADDER
-from .ledger import PassCounter
+from .instruments import trace
+from .ladder import LADDER, Rung
 from .profiles import PROFILES, Setting, setting
 from .runs import Run
 from .streams import stream
 from .studies import STUDIES, Job, Study, members
-from .tasks import RESERVE_BELOW, TASKS, VOCABULARY
+from .tasks import RESERVE_BELOW, TASKS, VOCABULARY, Problems, Task
 from .training import check_room
 
 VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and notebooks inherit it
@@ -33,6 +33,8 @@ def register_task(task, like="copy", **fields):
     characters than those of the built-in tasks, for problems that do not fit the context, and for a prompt that
     does not tell problems apart.
     """
+    if not isinstance(task, Task):
+        raise ValueError(f"{task!r} is not a task: register_task takes a tarm.tasks.Task")
     if fixed := sorted({"task", "rung", "seed", "length"} & set(fields)):
         raise ValueError(f"{', '.join(fixed)} cannot be given for a task: rungs and seeds vary, "
                          f"and the lengths are those of like={like!r}")
@@ -46,12 +48,13 @@ def register_task(task, like="copy", **fields):
             check_ids(task, length)
     add(TASKS, task, "task")
     try:
-        for each in settings.values():
+        for profile, each in settings.items():
             for rung in LADDER:
                 check_room(Run(**{"rung": rung} | each.fields | {"task": task.key}), each.schedule)
-    except Exception:
+    except Exception as error:
         del TASKS[task.key]
-        raise
+        raise ValueError(f"the task {task.key!r} cannot be run at profile {profile!r}: {error}. What register_task "
+                         "is given are fields of tarm.runs.Run, and hold at every profile") from error
     for profile, each in settings.items():
         PROFILES[profile][task.key] = each
     members.cache_clear()
@@ -61,7 +64,8 @@ def register_study(name, jobs, profiles=("cpu",)):
     """Add a study: a list of runs that `python -m tarm sweep --study NAME` trains and `tarm.studies.jobs` names.
 
     jobs(profile, seed) -> [tarm.studies.Job(Run, Schedule), ...], the same whenever it is called. Raises ValueError for
-    a name that is taken, a profile that does not exist, and for anything else than jobs.
+    a name that is taken, a profile that does not exist, for anything else than jobs, and for a run that its schedule
+    does not evaluate at its own length.
     """
     if name in STUDIES:
         raise ValueError(f"the study {name!r} exists already: give yours another name")
@@ -77,6 +81,11 @@ def register_study(name, jobs, profiles=("cpu",)):
                 raise ValueError(f"jobs of the study {name!r} gives no list of jobs at profile {profile!r}, "
                                  "another one each time, or jobs of another seed than it is given: "
                                  "it must return [tarm.studies.Job(Run(..., seed=seed), Schedule(...)), ...]")
+            for run, schedule in made:
+                if run.length not in schedule.lengths:
+                    raise ValueError(f"the study {name!r} trains on length={run.length} and evaluates at "
+                                     f"{', '.join(map(str, schedule.lengths))}: let its schedule have that length "
+                                     f"too, as in dataclasses.replace(schedule, lengths=({run.length},))")
     STUDIES[name] = Study(jobs, tuple(profiles))
     members.cache_clear()
 
@@ -103,6 +112,9 @@ def check_problems(task, length, n=8):
 def check_ids(task, length, n=8):
     """A few problems of this length, -> Problems, their shapes, types and characters looked at."""
     problems = task.problems(n, length, stream(0, "room"))
+    if not isinstance(problems, Problems):
+        raise ValueError(f"write of {task.key!r} returns a {type(problems).__name__}: "
+                         "let it return tarm.tasks.Problems(prompt, answer)")
     for name, ids in problems._asdict().items():
         if ids.dim() != 2 or len(ids) != n or ids.dtype != torch.int64:
             raise ValueError(f"{name} of {n} problems of {task.key!r} is {tuple(ids.shape)}, {ids.dtype}: it must be "
@@ -127,6 +139,8 @@ def register_rung(rung):
     """
     from matplotlib.colors import is_color_like  # takes a while, and only whoever adds a rung needs it
 
+    if not isinstance(rung, Rung):
+        raise ValueError(f"{rung!r} is not a rung: register_rung takes a tarm.ladder.Rung, whose `model` is the class")
     if not is_color_like(rung.colour):
         raise ValueError(f"colour={rung.colour!r} of the rung {rung.key!r} is not known: "
                          "write it as matplotlib does, such as '#5aa02c'")
@@ -176,11 +190,14 @@ def check_rung(key):
                          "or name it in `initial_states`: only these, linear layers and embeddings are drawn for it")
     model = drawn(key, 2 * per_step)
     tokens = torch.arange(6).unsqueeze(0)
-    with PassCounter(model) as passes:
-        whole = model(tokens, halting=False).logits
-    if passes.calls != model.architecture.budget:
-        raise ValueError(f"two steps of {key!r} execute {passes.calls} block passes, not {model.architecture.budget}: "
+    passes, output = trace(model, tokens, halting=False)
+    whole = output.logits
+    if len(passes) != model.architecture.budget:
+        raise ValueError(f"two steps of {key!r} execute {len(passes)} block passes, not {model.architecture.budget}: "
                          "let its passes_per_step say how many one step takes")
+    if unknown := {one.stream for one in passes} - set(model.streams):
+        raise ValueError(f"{key!r} updates the stream {', '.join(sorted(unknown))}, and has "
+                         f"{', '.join(model.streams)}: name them all in its `streams`")
     past = Past(rows=1, room=6)
     parts = [model(part, halting=False, past=past.at(start)).logits
              for start, part in ((0, tokens[:, :3]), (3, tokens[:, 3:]))]

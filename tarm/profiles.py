@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from .architecture import choose
 from .runs import Schedule
 
 
@@ -36,5 +37,6 @@ PROFILES = {
 
 
 def setting(profile, task):
-    """How a profile runs a task: one that it doesn't list, as it runs copy."""
+    """How a profile runs a task: one that it doesn't list, as it runs copy. Raises ValueError for another profile."""
+    choose("profile", profile, PROFILES)
     return PROFILES[profile].get(task, PROFILES[profile]["copy"])

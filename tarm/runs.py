@@ -45,6 +45,12 @@ class Run(Architecture):
         if self.window_warmup and not self.window.isdecimal():
             raise ValueError(f"window_warmup={self.window_warmup} has no meaning for {self.rung} "
                              f"with window={self.window}: it is for a window that is a number of block passes")
+        if self.window_warmup and int(self.window) <= 2:
+            raise ValueError(f"window_warmup={self.window_warmup} changes nothing of window={self.window}, since a "
+                             "window grows from 2: leave it out")
+        if self.decay == "cosine" and self.warmup == self.training_steps:
+            raise ValueError(f"decay='cosine' changes nothing where warmup={self.warmup} takes all training steps: "
+                             "lower the warm-up, or leave decay out")
         if self.vocabulary < len(VOCABULARY):
             raise ValueError(f"vocabulary={self.vocabulary} has no room for the {len(VOCABULARY)} "
                              f"characters of the tasks: it must be {len(VOCABULARY)} or more; leave it out")
@@ -66,7 +72,7 @@ class Run(Architecture):
             return self.learning_rate * step / self.warmup
         if self.decay == "none":
             return self.learning_rate
-        done = (step - self.warmup) / max(1, self.training_steps - self.warmup)
+        done = (step - self.warmup) / (self.training_steps - self.warmup)
         return self.learning_rate * (LEAST + (1 - LEAST) * (1 + math.cos(math.pi * done)) / 2)
 
     def window_at(self, step):

@@ -16,22 +16,26 @@ def interval(values):
 
     (nan, nan) with fewer than five values, where a comparison would rest on too little.
     """
+    return student_t(values, SEEDS_FOR_INTERVAL, 1 / max(1, len(values)))
+
+
+def student_t(values, least, variance):
+    """mean -+ t s sqrt(variance), (low, high), t being the 97.5 % quantile; (nan, nan) with fewer than `least`."""
     n = len(values)
-    if n < SEEDS_FOR_INTERVAL:
+    if n < least:
         return math.nan, math.nan
-    mean = sum(values) / n
-    s = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
-    half = stats.t.ppf(0.975, n - 1) * s / math.sqrt(n)
+    mean = float(np.mean(values))
+    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1)) * math.sqrt(variance)
     return mean - half, mean + half
 
 
 def t_test(values):
     """Two-sided p value of Student's t test that the mean of independent values is 0; nan with fewer than five values
-    or where they are all the same, which it cannot judge, but 1 where all are 0."""
+    or where they are all the same (to nine decimals), which it cannot judge, but 1 where all are 0."""
     if len(values) < SEEDS_FOR_INTERVAL:
         return math.nan
-    if len(set(values)) == 1:
-        return math.nan if any(values) else 1.0
+    if len({round(value, 9) for value in values}) == 1:
+        return math.nan if round(values[0], 9) else 1.0
     return float(stats.ttest_1samp(values, 0).pvalue)
 
 
@@ -40,11 +44,7 @@ def prediction_interval(values):
 
     (nan, nan) with fewer than three values.
     """
-    n = len(values)
-    if n < SEEDS_FOR_VERDICT:
-        return math.nan, math.nan
-    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
+    return student_t(values, SEEDS_FOR_VERDICT, 1 + 1 / max(1, len(values)))
 
 
 def share_interval(successes, n):

@@ -127,8 +127,7 @@ class Store:
         if earlier and earlier["losses"] != losses:
             raise ValueError(self.other_losses(run.hash))
         with written_whole(self.weights_path(run.hash)) as part:
-            save_file({name: value.contiguous() for name, value in result.model.cpu().state_dict().items()},
-                      part, metadata={"run": run.hash})
+            save_file(apart(result.model.state_dict()), part, metadata={"run": run.hash})
         record = {
             "schema": SCHEMA, "run": run.hash, "configuration": asdict(run), "schedule": asdict(schedule),
             "environment": environment(device, compiled), "command": command,
@@ -157,7 +156,10 @@ class Store:
 
     def load(self, run_hash):
         """The record of one run, a dict. Raises ValueError where the file is not a whole record
-        of this schema whose configuration has the hash it is named by."""
+        of this schema whose configuration has the hash it is named by.
+
+        Its configuration lacks fields that did not exist yet when it was made: `tarm.runs.run_from` reads it as a Run.
+        """
         path = self.record_path(run_hash)
         way_out = f"`python -m tarm rm {run_hash} --store {shlex.quote(str(self.root))}` removes it"
         try:
@@ -199,13 +201,8 @@ class Store:
         """All records, in the order of their hashes. Those of a task or rung that is not registered here
         are left out, and the first of each named on standard error. Raises ValueError where others cannot be used."""
         records, refused = self.usable()
-        alike = {}
-        for error in refused:
-            if not isinstance(error, NotKnown):
-                raise error
-            alike.setdefault(str(error.__cause__), []).append(error)
-        for first, *more in alike.values():
-            print(f"left out: {first}" + (f" (and {len(more)} more like it)" if more else ""), file=sys.stderr)
+        if damaged := name_unknown(refused):
+            raise damaged[0]
         return records
 
     def parts(self, run_hash):
@@ -304,6 +301,22 @@ class Store:
         with self.alone(run_hash):
             for path in self.record_path, self.weights_path, self.unfinished_path:
                 path(run_hash).unlink(missing_ok=True)
+
+
+def name_unknown(refused):
+    """Name the first of each kind of NotKnown among some errors on standard error; -> the other errors."""
+    alike = {}
+    for error in refused:
+        if isinstance(error, NotKnown):
+            alike.setdefault(str(error.__cause__), []).append(error)
+    for first, *more in alike.values():
+        print(f"left out: {first}" + (f" (and {len(more)} more like it)" if more else ""), file=sys.stderr)
+    return [error for error in refused if not isinstance(error, NotKnown)]
+
+
+def apart(tensors):
+    """{name: tensor} as safetensors takes them: on the CPU, whole, and no two of one memory, as tied weights have."""
+    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
 
 
 def copy_whole(source, path):

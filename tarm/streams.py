@@ -14,8 +14,9 @@ def stream_seed(seed, *name):
 def stream(seed, *name):
     """A CPU generator for the named stream, so that every device sees the same numbers.
 
-    The names in use: initialisation, dropout (whose seed goes to the global stream), exploration, unseen, other,
-    decoding, chance, room, prompts and chapter. Training problems are the exception: they come from `training_stream`.
+    The names in use in the package: initialisation, dropout (whose seed goes to the global stream), exploration,
+    unseen, other, decoding, chance, room, prompts and chapter. Training problems are the exception: they come from
+    `training_stream`.
     """
     return torch.Generator().manual_seed(stream_seed(seed, *name))
 

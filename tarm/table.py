@@ -35,13 +35,13 @@ def rows(record, abridged=False):
     run = run_from(record["configuration"])
     head = (*place(run), run.hash, run.rung, run.task, run.seed, variant(run), run.width, run.budget, run.length,
             run.training_steps)
-    found = lost(record, run) if record.get("diverged_at") else scores(record)
+    found = lost(record, run) if record["diverged_at"] else scores(record)
     last = max((score.step for score in found), default=0)
     for score in found:
         for metric, (value, count) in metrics(score).items():
             if abridged and score.step < last and metric not in EARLIER:
                 continue
-            value = math.nan if record.get("diverged_at") else round(value, 6)
+            value = math.nan if record["diverged_at"] else round(value, 6)
             yield (*head, score.step, score.length, score.problems, score.decoding, metric, value, count)
 
 

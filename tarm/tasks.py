@@ -35,7 +35,7 @@ def decode(ids):
 
 
 class Problems(NamedTuple):
-    """prompt (B, P), up to and including `|` or `=`; answer (B, A), without its newline."""
+    """prompt (B, P), which in the tasks here ends in `|` or `=`; answer (B, A), without its newline."""
 
     prompt: Tensor
     answer: Tensor

@@ -67,7 +67,8 @@ def truncation(model, tokens, targets, eps=1e-8):
 @torch.no_grad()
 def residuals(model, tokens, steps=None):
     """How far the states are from a fixed point: one dict per step from the second on, with step and, for each
-    stream, the RMS of its change over the step, relative to the RMS that it had. steps: as many as trained."""
+    stream, the RMS of its change over the step, relative to the RMS that it had. steps: as many as trained. A state is
+    what the stream's last block pass gave (see `tarm.instruments.sizes`)."""
     passes, output = trace(model, tokens, steps=steps, halting=False)
     per_step = len(passes) // output.steps
     ends = [{one.stream: one.output for one in passes[n * per_step:(n + 1) * per_step]} for n in range(output.steps)]

@@ -7,18 +7,19 @@ import pandas as pd
 import pytest
 import torch
 
-from tarm import cause, cause_figures, cause_predictions
+from tarm import LADDER, cause, cause_figures, cause_predictions
 from tarm.evaluation import Score
+from tarm.ladder import ARTRM
 from tarm.mechanism import expected, mechanism, watched
 from tarm.runs import Run
-from tarm.studies import CROSS, DOSES, LEARNED, TRM, jobs
+from tarm.studies import AR_TRM, CROSS, DOSES, LEARNED, jobs
 
 
 def record(job, right, step):
     """A record of the job that ended at `step` with `right` of 100 in each of its ten characters."""
     scores = [Score(at, 10, "unseen", "greedy", 100, [value] * 10, 0)._asdict()
               for at, value in ((25, 0), (step, right))]
-    return {"run": job.run.hash, "configuration": asdict(job.run), "evaluations": scores}
+    return {"run": job.run.hash, "configuration": asdict(job.run), "evaluations": scores, "diverged_at": None}
 
 
 def learns(change, seed):
@@ -96,7 +97,7 @@ def test_every_cell_that_is_run_has_one_prediction():
            if job.run.rung != "dual_nested_ut"}
     lists = (cause_predictions.PREDICTIONS, cause_predictions.DOUBTS, cause_predictions.HIDDEN,
              cause_predictions.ONE_STREAM, cause_predictions.WINDOWS)
-    predicted = [((TRM | prediction.change)["rung"], cause.named(prediction.change))
+    predicted = [((AR_TRM | prediction.change)["rung"], cause.named(prediction.change))
                  for each in lists for prediction in each]
     assert sorted(predicted) == sorted(run)
 
@@ -117,9 +118,28 @@ def test_what_it_expects_of_the_growth():
     run = Run(rung="ar_trm", task="copy", budget=6, steps=2, outer=1)
     assert expected(run)["expected_growth"] == pytest.approx(((2 * 100 + 121 + 16) / (2 * 4 + 9 + 1)) ** 0.5)
     assert isnan(expected(Run(rung="ar_trm", task="copy", budget=3, outer=1))["expected_growth"])
+    assert expected(replace(run, scale="unit"))["expected_growth"] == pytest.approx((237 / 14) ** 0.5)  # x as large
     assert expected(Run(rung="ar_trm", task="copy", norm="post"))["expected_growth"] == 1
     assert all(isnan(value) for change in ({"sum": "mean"}, {"start": "x"}, {"injection": "both"})
                for value in expected(Run(rung="ar_trm", task="copy", **change)).values())
+
+
+@pytest.mark.parametrize("scale, size", [("unit", 1), ("published", 0.02 * 2**0.5)])
+def test_what_it_expects_of_the_share_with_a_norm(scale, size):
+    """By hand for two cycles of L = 2, z reading what has size 2 + that of x: at unit scale 2/9 and 5/27."""
+    a = 1 / (2 + size)
+    y, z = a * (1 + a) / 2, a * (1 + a)  # what x adds in a cycle, and below what is left of it after another
+    later = (y + a * (y + a * (y + z))) / 2
+    run = Run(rung="ar_trm", task="copy", budget=6, steps=2, outer=1, norm="post", scale=scale)
+    assert expected(run)["expected_share"] == pytest.approx(y / (y + later))
+    if scale == "unit":
+        assert y / (y + later) == pytest.approx(6 / 11)
+
+
+def test_it_expects_nothing_of_a_rung_of_ones_own(monkeypatch):
+    """Whose step may be another."""
+    monkeypatch.setitem(LADDER, "mine", LADDER["ar_trm"]._replace(key="mine", model=type("Mine", (ARTRM,), {})))
+    assert all(isnan(value) for value in expected(Run(rung="mine", task="copy")).values())
 
 
 def test_the_mechanism_is_one_row_per_change_and_seed():

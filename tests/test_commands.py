@@ -180,14 +180,15 @@ def test_a_sample_draws_where_the_model_is(monkeypatch):
 
 def test_generate_says_where_the_prompt_has_other_lengths_than_the_training(tarm):
     """The run was trained on 4 digits. What stands after the last sign is an answer begun, not an operand."""
-    for prompt, said in {"1234|": None, "1234|12": None, "1234+1234=": None, "123": None, "12+345=": "not of 2 or 3",
-                         "12345|": "not of 5", "1234+1=": "not of 1"}.items():
+    for prompt, said in {"1234|": None, "1234|12": None, "1234+1234=": None, "123": "prompts that end in '|'",
+                         "12+345=": "operands of 4 digits, not of 2 or 3", "12345|": "operands of 4 digits, not of 5",
+                         "1234+1=": "operands of 4 digits, not of 1"}.items():
         code, out, err = tarm(f"generate {JOB.run.hash} '{prompt}'")
         assert code == 0 and out.endswith("\n")
         if said is None:
             assert err == ""
         else:
-            assert len(err.splitlines()) == 1 and "trained on operands of 4 digits" in err and said in err
+            assert len(err.splitlines()) == 1 and f"trained on {said}" in err
 
 
 def test_a_model_of_more_characters_may_write_them(tmp_path, capsys):
@@ -328,6 +329,10 @@ def test_merge_completes_a_record_that_lacks_weights_or_evaluations(folder, tmp_
     assert main(["merge", str(other.root), "--store", str(bare.root)]) == 0
     assert "1 completed that were there without weights or evaluations" in capsys.readouterr().out
     assert bare.load(JOB.run.hash)["other_steps"] == [{"steps": 7, "mine": True}, {"steps": 5}]
+    bare.write(bare.load(JOB.run.hash) | {"evaluations": []})
+    assert main(["merge", str(other.root), "--store", str(bare.root)]) == 0 and (out := capsys.readouterr().out)
+    assert "0 records taken" in out and f"{len(bare.records())} there already" in out
+    assert "there with evaluations at other lengths, steps or numbers of problems, and left as they are: 1" in out
     assert bare.weights_path(JOB.run.hash).read_bytes() == other.weights_path(JOB.run.hash).read_bytes()
 
 

@@ -107,7 +107,7 @@ def test_positions_halted_early_catch_up():
 
 
 def test_with_binary_halting_a_batch_goes_the_steps_of_its_slowest_row():
-    """Rows that halt at step 1, 2 or not at all are read after 4 steps in one batch, as with halting off; alone, or
+    """Rows that halt at step 1, 2 or not at all are read after 4 steps in one batch, as where nothing halts; alone, or
     among rows that halt when they do, each is read where it halts."""
     model = uneven_halting("ar_trm", norm="post", scale="unit")
     torch.nn.init.zeros_(model.q_halt.bias)
@@ -115,11 +115,24 @@ def test_with_binary_halting_a_batch_goes_the_steps_of_its_slowest_row():
     halted_at = model(prompt, halting=False).halted_at[:, 0]
     assert halted_at.tolist() == [2, 1, 2, 1, 2, 4]
     together, alone = generate(model, prompt, 12), torch.cat([generate(model, row.unsqueeze(0), 12) for row in prompt])
-    assert together.equal(generate(model, prompt, 12, halting=False)) and together.equal(one_by_one(model, prompt, 12))
+    assert together.equal(one_by_one(model, prompt, 12))
     assert alone.equal(torch.cat([one_by_one(model, row.unsqueeze(0), 12) for row in prompt]))
     assert (together == alone).all(dim=1).tolist() == (halted_at == 4).tolist()
     for step in 1, 2:
         assert generate(model, prompt[halted_at == step], 12).equal(alone[halted_at == step])
+    torch.nn.init.constant_(model.q_halt.bias, -1e3)
+    assert together.equal(generate(model, prompt, 12))
+
+
+def test_what_is_sampled_differs_between_seeds_and_steps_and_is_the_same_again():
+    run = Run(rung="iterative", task="copy", length=3, width=16, heads=2, budget=6, context=8, dropout=0)
+    model, problems = run.build(0).eval(), evaluation_problems(run, 3, 50, training_stream(0))
+    found = [[score.correct for score in evaluate(model, problems, 3, step, seed)]
+             for step, seed in ((1, 0), (1, 0), (2, 0), (1, 1))]
+    assert found[0] == found[1]
+    for other in found[2:]:  # seen greedy, seen sampled, unseen greedy, unseen sampled
+        assert [one == two for one, two in zip(found[0], other)] == [True, False, True, False]
+    assert found[0][1] != found[0][3]
 
 
 def test_samples_follow_the_softmax():

@@ -21,6 +21,7 @@ def record(run, right, executed, backward, others=()):
     ledger = {"executed_passes": executed, "backward_passes": backward,
               "training_flop": 4000 * (executed + 2 * backward)}
     return {"run": run.hash, "configuration": asdict(run), "evaluations": scores, "ledger": ledger, "losses": [1.0] * 4,
+            "diverged_at": None,
             "other_steps": [{"steps": steps, **Score(4, 3, "unseen", "greedy", 10, [k] * 4, k)._asdict()}
                             for steps, k in others]}
 
@@ -205,6 +206,10 @@ def test_cells_are_compared_seed_by_seed():
         gain.paired(ends, ("UT", 3), ("Dense", 3))
     with pytest.raises(ValueError, match="each seed once"):
         gain.paired(pd.concat([ends, ends]), ("Dense", 3), ("UT", 12))
+    with pytest.raises(ValueError, match=r"no run of \('UT', 24\): cells are \('Dense', 3\), \('UT', 3\), "):
+        gain.paired(ends, ("Dense", 3), ("UT", 24))
+    with pytest.raises(ValueError, match=r"write \(model, passes\), or give depth"):
+        gain.contrasts(ends, [("Dense", ("UT", 12))])
 
 
 def test_contrasts_are_in_points_each_model_at_its_own_depth():
@@ -225,6 +230,8 @@ def test_contrasts_are_in_points_each_model_at_its_own_depth():
     assert named == row
     shown = gain.in_short(table, decimals=1).loc["Dense (3) − UT (12)"]
     assert (shown["mean"], shown["low"], shown["p"]) == (10, round(row.low, 1), f"{row.p:.1g}")
+    tied = ends.assign(accuracy=ends["accuracy"].where(ends["seed"] > 0, 0.5))
+    assert gain.contrasts(tied, [(("Dense", 3), ("UT", 12))])["ahead"].tolist() == [3]  # a tie is not ahead
     twice = gain.contrasts(ends, [("Dense", "UT"), ("UT", "Dense")], {"Dense": 3, "UT": 12})
     assert twice["ahead"].tolist() == [4, 1] and twice["corrected"].tolist() == pytest.approx([min(1, 2 * row.p)] * 2)
 
@@ -459,7 +466,8 @@ def test_quarters_are_of_the_last_evaluation_at_the_training_length():
     evaluations = [Score(step, length, problems, decoding, 10, right, 0)._asdict()
                    for step, length, problems, decoding, right in kinds]
     other = Run(rung="dense", budget=6, seed=1, **FIELDS)
-    records = [{"run": each.hash, "configuration": asdict(each), "evaluations": evaluations} for each in (run, other)]
+    records = [{"run": each.hash, "configuration": asdict(each), "evaluations": evaluations, "diverged_at": None}
+               for each in (run, other)]
     records[0]["other_steps"] = [
         {"steps": run.steps // 2} | score for score in (evaluations[2], evaluations[1] | {"correct": [4, 3, 2, 1]})
     ]

@@ -28,7 +28,7 @@ def made(run, right, seed=0, **fields):
     ledger = {"executed_passes": run.budget, "backward_passes": run.budget / 2,
               "training_flop": 1e15 * run.training_steps}
     return one | {"evaluations": one["evaluations"] + [e for other in others for e in other["evaluations"]],
-                  "ledger": ledger, "losses": [1.0] * run.training_steps}
+                  "ledger": ledger, "losses": [1.0] * run.training_steps, "diverged_at": None}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ import torch
 
 from tarm import LADDER, TASKS, build, gallery, notebooks, register_rung, register_study, register_task
 from tarm.__main__ import main
+from tarm.checkpoint import Keeper
 from tarm.ladder import ARTRM, DualUT, Iterative, Rung, Universal
 from tarm.plugins import VARIABLE, check_rung, load_plugins, plugin_files
 from tarm.language_model import LanguageModel
@@ -23,6 +25,7 @@ from tarm.runs import Run, Schedule
 from tarm.store import Store
 from tarm.studies import STUDIES, Job, jobs, members, place
 from tarm.tasks import Problems, Task, symbol
+from tarm.training import train
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -222,6 +225,48 @@ def test_a_rung_whose_texts_meet_is_refused():
     assert "together" not in LADDER
 
 
+def test_a_rung_that_updates_a_stream_it_does_not_name_is_refused():
+    """Else a norm for each stream would fail later."""
+    class Third(DualUT):
+        def step(self, f, state, x, n):
+            y, z = state
+            return y, f(x + y + f(x + y + z, "q"), "z")
+
+    with pytest.raises(ValueError, match="'third' updates the stream q, and has y, z: name them all in its `streams`"):
+        register_rung(Rung("third", "Third", "Third", "dual stream", "#000000", "a third stream", Third))
+    assert "third" not in LADDER
+
+
+@pytest.mark.parametrize("register, given, words", [
+    (register_task, "sort", "'sort' is not a task: register_task takes a tarm.tasks.Task"),
+    (register_rung, Iterative, "is not a rung: register_rung takes a tarm.ladder.Rung"),
+    (register_task, Task("odd", 1, lambda digits: (digits[:, 0], digits[:, 0])), "write of 'odd' returns a tuple")])
+def test_what_is_none_is_not_registered(register, given, words):
+    with pytest.raises(ValueError, match=words):
+        register(given)
+
+
+def test_weights_that_two_layers_share_are_saved(tmp_path, monkeypatch):
+    """As where the head reads with the token embedding."""
+    class Tied(Iterative):
+        def __init__(self, architecture):
+            super().__init__(architecture)
+            self.head.weight = self.token_embedding.weight
+
+    try:
+        register_rung(Rung("tied", "Tied", "Tied", "single stream", "#000000", "one table of characters", Tied))
+        run = Run(rung="tied", task="copy", length=3, training_steps=2, batch=2, **SIZE | {"context": 8})
+        store, schedule = Store(tmp_path), Schedule(1, (3,), problems=2)
+        result = train(run, schedule, keeper=Keeper(store.unfinished_path(run.hash), run, schedule, seconds=0))
+        store.save(run, schedule, result, "cpu", "")
+        model = store.model(store.load(run.hash))
+        assert model.head.weight is model.token_embedding.weight and model(TOKENS).logits.equal(
+            result.model.cpu().eval()(TOKENS).logits)
+    finally:
+        LADDER.pop("tied", None)
+        members.cache_clear()
+
+
 def test_a_rung_without_a_core_is_refused():
     class Empty(LanguageModel):
         pass
@@ -333,7 +378,9 @@ def test_a_task_that_needs_more_room_says_so_and_gets_it():
 
 
 @pytest.mark.parametrize("fields, words", [({"budget": 9}, "budget of 9 exactly"),
-                                           ({"norm": "reentry"}, "norm=reentry has no meaning for dense")])
+                                           ({"norm": "reentry"}, "norm=reentry has no meaning for dense"),
+                                           ({"width": 40}, "at profile 'paper': heads=6 .*hold at every profile"),
+                                           ({"lenght": 3}, "'odd' cannot be run .*'lenght'")])
 def test_a_task_whose_fields_do_not_suit_every_rung_is_refused(fields, words):
     """Else the main study, which has it for every rung, could not be listed."""
     with pytest.raises(ValueError, match=words):
@@ -375,6 +422,9 @@ def test_a_study_of_ones_own_is_swept_like_any_other():
     ):
         with pytest.raises(ValueError, match="the study 'mine' gives no list of jobs"):
             register_study("mine", wrong)
+    with pytest.raises(ValueError, match=r"trains on length=6 and evaluates at 10: .*lengths=\(6,\)"):
+        register_study("mine", lambda profile, seed: [job._replace(run=replace(job.run, length=6))
+                                                      for job in mine(profile, seed)])
     for name, profiles, words in ("cross", ("cpu",), "'cross' exists already"), ("mine", (), "'mine' has no profile"):
         with pytest.raises(ValueError, match=words):
             register_study(name, mine, profiles)
@@ -433,7 +483,8 @@ def test_plugins_records_and_models_are_part_of_what_a_notebook_depends_on(tmp_p
     paths = set(map(str, seen))
     assert ({str(beside), *map(str, files)} < paths
             and all(Path(path).is_file() for path in paths - {"started", *map(str, files)}))
-    for part in "figures/data/records/", "notebooks/adder/records/", "notebooks/halter/records/", "tarm/ladder/":
+    for part in ("figures/data/results/", "figures/data/records/", "figures/data/weights/", "notebooks/adder/records/",
+                 "notebooks/halter/records/", "tarm/ladder/"):
         assert any(part in Path(path).as_posix() for path in paths)
 
 

@@ -56,6 +56,21 @@ def test_what_is_said_of_rung_7_with_more_seeds_is_counted_from_the_records(tune
     assert len(planned) == 4 and (planned < 0.05).tolist() == [True, False, False, False]
 
 
+def test_how_many_passes_act_reads_is_in_the_ledgers(committed):
+    """The ledger's weighted passes, of seeds 0 to 4 on sums of three digits; and of the one run at width 384."""
+    def read(profile, study, budget, rung, seeds):
+        runs = hashes(profile, study, seeds, budget=[budget], rung=[rung], task=["addition"])
+        found = [record["ledger"]["weighted_passes"] for record in committed if record["run"] in runs]
+        assert len(found) == len(seeds)
+        return found
+
+    ut, dual_ut = (read("cpu", "tuned", 12, rung, range(5)) for rung in ("universal", "dual_ut"))
+    wide = [read("paper", "headline", 24, rung, range(1))[0] for rung in ("universal", "dual_ut")]
+    says(f"of 12, in training, a character is read after {min(ut):.1f} to {max(ut):.1f} of UT's and {min(dual_ut):.1f} "
+         f"to {max(dual_ut):.1f} of Dual UT's (of 24 at the paper's width, on sums of ten digits, after {wide[0]:.0f} "
+         f"and {wide[1]:.0f}), since ACT gives later ones no weight.")
+
+
 def test_who_leads_on_sums_is_counted_from_the_records(committed):
     """Seeds 0 to 4, every model at its best number of passes; and that no model gains by more."""
     ends = gain.at_the_end(gain.trajectories(committed, hashes("cpu", "tuned", range(5)), name=gain.wiring))

@@ -64,7 +64,7 @@ OTHER = {  # for every field a value that is not that of Run(rung="dual_nested_u
 BASE = {"halting_head": {"rung": "ar_trm"}, "window_warmup": {"rung": "ar_trm", "window": 6}}  # where it has a meaning
 
 
-def test_every_field_changes_the_hash_and_determines_the_numbers():
+def test_every_field_changes_the_hash():
     """steps follow from the budget; device, threads and schedule are not fields at all."""
     assert {field.name for field in fields(Run)} == OTHER.keys() | {"steps"}
     hashes = set()
@@ -82,6 +82,14 @@ def test_a_run_survives_its_configuration(run):
 def test_a_configuration_with_an_unknown_field_is_an_error():
     with pytest.raises(ValueError, match="unknown fields breadth, depth"):
         run_from({"rung": "dense", "task": "copy", "breadth": 1, "depth": 2})
+
+
+@pytest.mark.parametrize("fields, words", [
+    ({"rung": "ar_trm", "window": 2, "window_warmup": 9}, "window_warmup=9 changes nothing of window=2"),
+    ({"warmup": 50, "training_steps": 50, "decay": "cosine"}, "decay='cosine' changes nothing where warmup=50")])
+def test_a_second_name_for_the_same_numbers_is_refused(fields, words):
+    with pytest.raises(ValueError, match=words):
+        Run(**{"rung": "dense", "task": "copy"} | fields)
 
 
 def test_a_vocabulary_too_small_for_the_tasks_is_refused():

@@ -64,6 +64,14 @@ def test_exact_test_by_counting(strata, expected):
     assert exact_test(strata) == pytest.approx(expected)
 
 
+def test_exact_test_adds_what_is_no_more_likely_on_either_side():
+    """1 of 7 against 4 of 5: of C(12, 5) = 792 ways, k of the first seven are drawn in C(7, k) C(5, 5 - k): 1, 35,
+    210, 350, 175 and 21. Not more likely than 35 are 1, 35 and 21. With a stratum of 1 of 2 against 0 of 1, in which
+    one way of three gives 0 and two give 1, the sums 0 to 6 have 1, 37, 280, 770, 875, 371 and 42 of 2376."""
+    assert exact_test([(1, 7, 4, 5)]) == pytest.approx(57 / 792)
+    assert exact_test([(1, 7, 4, 5), (1, 2, 0, 1)]) == pytest.approx((1 + 37 + 280 + 42) / 2376)
+
+
 def test_holm_multiplies_the_smallest_most_and_keeps_the_order():
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.6, 0.7]) == [1, 1]
@@ -77,3 +85,4 @@ def test_a_t_test_asks_whether_the_mean_is_0():
     assert t_test([0, 1, 2, 3, 4]) == pytest.approx(1 - u * (3 - u**2) / 2)
     assert math.isnan(t_test([1, 2, 3, 4])) and t_test([0] * 5) == 1
     assert math.isnan(t_test([0.1] * 5))
+    assert math.isnan(t_test([one / 100 - (one - 10) / 100 for one in range(35, 76, 10)]))  # 0.1, but for rounding

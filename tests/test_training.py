@@ -46,6 +46,19 @@ def test_recomputing_changes_no_number(rung, stream):
     assert plain.ledger["executed_passes"] == again.ledger["executed_passes"]
 
 
+@pytest.mark.parametrize("change", [{"eps": 1e-2}, {"weight_decay": 0.5}, {"learning_rate": 1e-2}, {"clip": 1e-3},
+                                    {"warmup": 5}])
+def test_what_the_optimiser_is_given_changes_the_weights(change):
+    plain, other = (train(run_of("iterative", dropout=0, **fields), Schedule(5, ())).model for fields in ({}, change))
+    assert not plain.head.weight.equal(other.head.weight)
+
+
+def test_each_seed_explores_in_its_own_way():
+    """How early a trained halting head may end a training batch is drawn anew with each seed."""
+    drawn = [Progress(run_of("ar_trm", seed=seed), "cpu").exploration.get_state() for seed in (0, 0, 1)]
+    assert drawn[0].equal(drawn[1]) and not drawn[0].equal(drawn[2])
+
+
 def test_recomputing_keeps_one_input_a_pass():
     """24 passes of a Dense Transformer: beside weights, what is kept falls to less than a quarter."""
     run = run_of("dense", length=10, context=24, batch=16)

@@ -7,6 +7,7 @@ import sys
 from .. import gallery, paper, table, verdict
 from ..evaluation import latest_accuracy
 from ..ladder import LADDER
+from ..plugins import VARIABLE, plugin_files
 from ..runs import run_from
 from ..store import COMMITTED, Store, needs_clone, scores
 from ..studies import place, within
@@ -59,7 +60,7 @@ def command_merge(arguments):
     store, other = Store(arguments.store), Store(arguments.folder)
     if not (other.root / "records").is_dir():
         raise ValueError(f"{other.root} is not a store: it has no folder records")
-    taken, completed, kept, refused = 0, 0, 0, []
+    taken, completed, kept, same, otherwise, refused = 0, 0, 0, 0, 0, []
     for path in sorted((other.root / "records").glob("*.json")):
         try:
             record = other.load(path.stem)
@@ -70,11 +71,18 @@ def command_merge(arguments):
                 found = store.complete(other, record)
                 kept += found is None
                 completed += bool(found)
+                same += found is False
+                if found is not None:
+                    otherwise += store.load(path.stem)["evaluations"] != record["evaluations"]
         except ValueError as error:
             refused.append(error)
     damaged = table.refresh(store)
     also = f", {completed} completed that were there without weights or evaluations" if completed else ""
-    print(f"{taken} records taken from {other.root} into {store.root}{also}, {len(refused)} refused")
+    print(f"{taken} records taken from {other.root} into {store.root}{also}, {same} there already, "
+          f"{len(refused)} refused")
+    if otherwise:
+        print("there with evaluations at other lengths, steps or numbers of problems, and left as they are: "
+              f"{otherwise}")
     if kept:
         print(f"there with other losses, as another machine has them, and left as they are: {kept}")
     named = dict.fromkeys(map(str, refused))
@@ -116,6 +124,9 @@ def command_rm(arguments):
 
 def command_export(arguments):
     needs_clone("export")
+    if files := plugin_files():
+        raise ValueError("export is for the project's own runs, and would commit those of "
+                         f"{', '.join(map(str, files))}: leave --plugin and {VARIABLE} out")
     store, committed = Store(arguments.store), Store(COMMITTED)
     taken = [record for record in store.records()
              if place(run_from(record["configuration"]))[0] == arguments.profile]

@@ -10,6 +10,7 @@ from ..ladder import LADDER
 from ..runs import run_from
 from ..store import Store
 from ..streams import stream, training_stream
+from ..tasks import TASKS, decode
 from .options import choose_device, whole_number
 
 
@@ -34,6 +35,9 @@ def command_evaluate(arguments):
                 m = {name: value for name, (value, _) in metrics(score).items()}
                 print(f"{length:>6} {n:>5} {kind:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
                       f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
+    if model.halting_head and steps != [run.steps]:
+        print("note: steps are the most that this model may take; it stops where its halting head says so",
+              file=sys.stderr)
     met = len(record["losses"]) * run.batch
     if met < arguments.problems and run.length in lengths:
         print(f"note: of the problems listed as seen this run has met the first {met} only", file=sys.stderr)
@@ -59,10 +63,13 @@ def command_generate(arguments):
     if arguments.sample:
         noise = gumbel((1, arguments.limit, model.architecture.vocabulary), stream(arguments.seed, "decoding"))
     print(complete(model, arguments.prompt, arguments.limit, noise))
-    trained = run_from(record["configuration"]).length
-    if others := other_lengths(arguments.prompt, trained):
-        print(f"note: the model was trained on operands of {trained} digits, not of {' or '.join(map(str, others))} "
+    run = run_from(record["configuration"])
+    if others := other_lengths(arguments.prompt, run.length):
+        print(f"note: the model was trained on operands of {run.length} digits, not of {' or '.join(map(str, others))} "
               "as in the prompt", file=sys.stderr)
+    end = decode(TASKS[run.task].problems(1, run.length, stream(0, "room")).prompt[0, -1:])
+    if arguments.prompt.isdigit() and not end.isdigit():
+        print(f"note: the model was trained on prompts that end in {end!r}", file=sys.stderr)
 
 
 def command_ladder(arguments):

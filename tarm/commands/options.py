@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 from dataclasses import MISSING, fields
 
 import torch
@@ -11,7 +10,7 @@ from ..architecture import CHOICES, choose
 from ..budget import PUBLISHED_BUDGET
 from ..ladder import LADDER, WINDOWS
 from ..runs import DECAYS, Run
-from ..store import NotKnown
+from ..store import name_unknown
 from ..tasks import TASKS
 from ..variants import NAMED
 
@@ -47,11 +46,7 @@ def seed_list(text):
 def complain(refused):
     """Raise ValueError where files of a store could not be used, with a line on them; those of tasks and rungs that are
     not registered here aside, which are only named."""
-    damaged = [error for error in refused if not isinstance(error, NotKnown)]
-    for error in refused:
-        if error not in damaged:
-            print(f"left out: {error}", file=sys.stderr)
-    if damaged:
+    if damaged := name_unknown(refused):
         raise ValueError(f"left out: {'; '.join(map(str, damaged))}")
 
 

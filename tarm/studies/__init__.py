@@ -9,13 +9,13 @@ from ..profiles import PROFILES
 from ..tasks import TASKS
 from ..variants import NAMED, spelt_out
 from . import published, small, tuning, wide
-from .lists import ALL, CURED, TRM, Job, multiples
+from .lists import ALL, AR_TRM, CURED, Job, multiples
 from .published import STRUCTURES
 from .small import CONTROLS, CROSS, DOSES, FED, LEARNED, LONGER, ONE_STREAM, PART, SHARE, SLOWER, UNTIL_LEARNED
 
-__all__ = ["ALL", "CONTROLS", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "LONGER", "MAIN_SEEDS", "ONE_STREAM", "PART",
-           "SHARE", "SLOWER", "STRUCTURES", "STUDIES", "TRM", "UNTIL_LEARNED", "Job", "Study", "for_figures", "hashes",
-           "jobs", "members", "multiples", "place", "within"]
+__all__ = ["ALL", "AR_TRM", "CONTROLS", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "LONGER", "MAIN_SEEDS",
+           "ONE_STREAM", "PART", "SHARE", "SLOWER", "STRUCTURES", "STUDIES", "UNTIL_LEARNED", "Job", "Study",
+           "for_figures", "hashes", "jobs", "members", "multiples", "place", "within"]
 
 
 class Study(NamedTuple):

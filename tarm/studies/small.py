@@ -1,11 +1,11 @@
-"""Why the published model learns nothing, and what gains anything: small sizes, many seeds.
+"""Why the published model of 24 passes learns nothing at small size, and what gains anything: small sizes, many seeds.
 
 Each function makes the jobs of one seed.
 """
 
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, CURED, SIX, TRM, at_other_depths, listed, rungs
+from .lists import ALL, CURED, NESTED_UT, AR_TRM, at_other_depths, listed, rungs
 
 LEARNED = 0.99  # of the characters, greedy, of unseen problems: a run that is there has learned its task, and ends
 UNTIL_LEARNED = PROFILES["cpu"]["copy"].fields | {"training_steps": 600, "stop_at": LEARNED}
@@ -27,7 +27,7 @@ PART = {"as published": {}, "norm alone": {"norm": "post"}, "scale alone": {"sca
 def cross_part(profile, seed):
     """Of the cross what `make figures` trains: on copy, the published rung 7, what cures it, and the half of a cure."""
     fields, schedule = (UNTIL_LEARNED, EVERY_25) if profile == "cpu" else PROFILES[profile]["copy"]
-    return listed([TRM | change for change in PART.values()], schedule, **fields | {"task": "copy", "seed": seed})
+    return listed([AR_TRM | change for change in PART.values()], schedule, **fields | {"task": "copy", "seed": seed})
 
 
 SHARE = 7.3e-5  # of the whole gradient, what the published window holds at 24 passes: (growth - 1) / (growth**8 - 1)
@@ -48,9 +48,9 @@ CONTROLS = [
 
 def controls(profile, seed):
     """Rung 7 on copy, one change at a time; and rung 6 where rung 7 is decided."""
-    sixes = [SIX | change for change in ({}, ALL, {"norm": "post"}, {"scale": "unit"},
+    sixes = [NESTED_UT | change for change in ({}, ALL, {"norm": "post"}, {"scale": "unit"},
                                          {"norm": "post", "scale": "unit"})]
-    return listed([TRM | change for change in CONTROLS] + sixes, EVERY_25,
+    return listed([AR_TRM | change for change in CONTROLS] + sixes, EVERY_25,
                   **UNTIL_LEARNED | {"task": "copy", "seed": seed})
 
 
@@ -61,7 +61,7 @@ LATER = [{"steps": 2, "outer": 1}, {"steps": 2, "outer": 1, "scale": "unit"}, {"
 def slower(profile, seed):
     """The published window of the cross at the paper's learning rate and with more training; and, with more training
     alone, what was still learning when its time was up."""
-    common = UNTIL_LEARNED | TRM | {"seed": seed}
+    common = UNTIL_LEARNED | AR_TRM | {"seed": seed}
     at_the_published_rate = [job for task in ("copy", "reverse")
                              for job in listed(CROSS[:6], Schedule(50, (10,)), **common | SLOWER | {"task": task})]
     later = listed(LATER, Schedule(50, (10,)), **common | {"task": "copy", "training_steps": 2000})
@@ -70,7 +70,7 @@ def slower(profile, seed):
 
 def scales(profile, seed):
     """Unit scale taken apart, on copy: x alone, or y_init and z_init alone; post-norm also at the paper's rate."""
-    common = UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed}
+    common = UNTIL_LEARNED | AR_TRM | {"task": "copy", "seed": seed}
     parts = [{"norm": norm, "scale": scale} for norm in ("pre", "reentry", "post") for scale in ("input", "states")]
     return listed(parts, EVERY_25, **common) + listed(parts[-2:], Schedule(50, (10,)), **common | SLOWER)
 
@@ -80,11 +80,11 @@ def small_eps(profile, seed):
     whose gradient, fresh, points nearly where the whole one does, with an eps of 1e-16; on copy."""
     pointing = [{"scale": "unit"}, {"scale": "input"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}]
     return listed([change | {"eps": 1e-16} for change in pointing], EVERY_25,
-                  **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed})
+                  **UNTIL_LEARNED | AR_TRM | {"task": "copy", "seed": seed})
 
 
 # one cycle of 24 passes: z is updated 23 times, and reads x each time; y once, at the end
-FED = TRM | {"outer": 1, "inner": 23}
+FED = AR_TRM | {"outer": 1, "inner": 23}
 CUT = {"window": "3"}
 UNIT = {"scale": "unit"}
 CURE = {"norm": "post", "scale": "unit"}
@@ -106,7 +106,7 @@ def widths(profile, seed):
     """One change alone, at widths between the small one and the paper's and at the paper's learning rate, on copy."""
     return [job for width in (128, 192, 256) for job in listed(
         [{"norm": "post"}, {"scale": "unit"}], Schedule(50, (10,)),
-        **UNTIL_LEARNED | TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
+        **UNTIL_LEARNED | AR_TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
 
 
 UP_TO_21 = [{"window": window} | scale for scale in ({}, UNIT) for window in ("12", "18", "21")]
@@ -117,15 +117,15 @@ def windows(profile, seed):
     """Rung 7 trained through more and more of its last passes, pre-norm, on copy: the forward pass stays the same. The
     share of the gradient in the window grows, and its direction gets better; at unit scale that is right throughout
     (a cosine of 0.99)."""
-    return listed(LONGER, EVERY_25, **UNTIL_LEARNED | TRM | {"task": "copy", "seed": seed})
+    return listed(LONGER, EVERY_25, **UNTIL_LEARNED | AR_TRM | {"task": "copy", "seed": seed})
 
 
 def at_depths(*more):
     """Each rung with 3, 6, 12, 24 passes, rung 7 with three windows and two norms; with 12 and 24 `more` models."""
     flat = rungs("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut")
     # N = H = 1: no pass is cut, whatever the window, but only `all` trains y_init and z_init
-    shallow = [rung | {"outer": 1} for rung in (SIX, TRM, CURED)]
-    whole = [cure | {"window": window} for cure in (TRM, CURED) for window in ("cycle", "step", "all")]
+    shallow = [rung | {"outer": 1} for rung in (NESTED_UT, AR_TRM, CURED)]
+    whole = [cure | {"window": window} for cure in (AR_TRM, CURED) for window in ("cycle", "step", "all")]
     by_budget = {3: [*(rung for rung in flat if rung["rung"] not in ("dual_ut", "dual_nested_ut")),
                      {"rung": "dual_ut", "budget": 4}, *shallow],
                  6: [*flat, *(rung for rung in whole if rung["window"] != "step")],  # N = 1, where step is nearly all

@@ -10,7 +10,7 @@ and a cut gradient is given the lower rate.
 from ..ladder import LADDER
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, CURED, PUBLISHED_RUNGS, TRM, at_other_depths, listed
+from .lists import ALL, CURED, PUBLISHED_RUNGS, AR_TRM, at_other_depths, listed
 from .small import LEARNED
 
 # seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them
@@ -20,7 +20,7 @@ FORMS = [{}, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "uni
 RATES = (1e-3, 3e-3, 1e-2)
 LOWEST = 3e-4  # tried where the lowest of RATES did best
 # named as `tarm.gain.wiring` names them
-MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": TRM | ALL}
+MODELS = {LADDER[key].short: {"rung": key} for key in PUBLISHED_RUNGS} | {"AR-TRM, window all": AR_TRM | ALL}
 ONE_CYCLE = {"budget": 3, "outer": 1}  # N = H = 1, in which nothing is cut
 FEWEST = {"dual_ut": {"budget": 4}, "dual_nested_ut": ONE_CYCLE, "ar_trm": ONE_CYCLE}
 
@@ -81,17 +81,17 @@ def bare_rate(profile, seed):
 # a cut gradient might still want, in the cured one or with the other norm. By `tarm.gain.label`.
 BETWEEN = {
     "Dual Nested UT, window all": {"rung": "dual_nested_ut"} | ALL,
-    "AR-TRM, H = 1, L = 1, window all": TRM | ALL | {"outer": 1, "inner": 1},
+    "AR-TRM, H = 1, L = 1, window all": AR_TRM | ALL | {"outer": 1, "inner": 1},
     # this one and the next were added when most of the others had run
-    "AR-TRM, H = 1, L = 2, window all": TRM | ALL | {"outer": 1},
-    "AR-TRM, H = 2, L = 1, window all": TRM | ALL | {"inner": 1},
+    "AR-TRM, H = 1, L = 2, window all": AR_TRM | ALL | {"outer": 1},
+    "AR-TRM, H = 2, L = 1, window all": AR_TRM | ALL | {"inner": 1},
     "Dual UT, mean of all steps": {"rung": "dual_ut", "readout": "mean"},
-    "AR-TRM, window all, mean of all steps": TRM | ALL | {"readout": "mean"},
-    "AR-TRM, window all, deep supervision": TRM | ALL | {"supervision": "steps"},
+    "AR-TRM, window all, mean of all steps": AR_TRM | ALL | {"readout": "mean"},
+    "AR-TRM, window all, deep supervision": AR_TRM | ALL | {"supervision": "steps"},
     "cured AR-TRM, deep supervision": CURED | {"supervision": "steps"},
     "cured AR-TRM, an update behind each step": CURED | {"supervision": "steps-optimised"},
     "cured AR-TRM, window step": CURED | {"window": "step"},
-    "re-entry AR-TRM": TRM | {"norm": "reentry", "scale": "unit"},
+    "re-entry AR-TRM": AR_TRM | {"norm": "reentry", "scale": "unit"},
 }
 
 
@@ -139,7 +139,7 @@ def settle(profile, seed):
 # worse (BEYOND). It is the same at every depth, which favours 12 passes.
 POINTERS = {model: MODELS[model] for model in ("Dense", "Iterative", "Iterative Step", "UT", "Dual UT")}
 POINTERS |= {model: BETWEEN[model] for model in ("AR-TRM, H = 1, L = 1, window all", "Dual Nested UT, window all")}
-POINTERS |= {"AR-TRM, window all": TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
+POINTERS |= {"AR-TRM, window all": AR_TRM | ALL, "cured AR-TRM": CURED, "cured AR-TRM, window all": CURED | ALL}
 POINTERS_CHOSEN = (1000,)  # the seed on which the rates are chosen; no result is taken from it
 POINTED = range(1, 6)      # the seeds on which the models are judged
 POINTED_ON = range(6, 11)  # and those of `pointers_on` and `pointers_drafts`

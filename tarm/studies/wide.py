@@ -5,12 +5,12 @@ Each function makes the jobs of one seed.
 
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, CURED, PUBLISHED_RUNGS, THREE_PASSES, TRM, listed, multiples, rungs
+from .lists import ALL, CURED, PUBLISHED_RUNGS, THREE_PASSES, AR_TRM, listed, multiples, rungs
 from .published import COMPUTE, COMPUTE_SCHEDULE, LENGTHS, STRUCTURES
 
 BF16 = {"precision": "bf16"}
-SUSPECTS = [TRM, TRM | {"eps": 1e-16}, TRM | {"scale": "unit"}, TRM | {"norm": "post"}, CURED, TRM | ALL,
-            TRM | THREE_PASSES]
+SUSPECTS = [AR_TRM, AR_TRM | {"eps": 1e-16}, AR_TRM | {"scale": "unit"}, AR_TRM | {"norm": "post"}, CURED, AR_TRM | ALL,
+            AR_TRM | THREE_PASSES]
 
 
 def cause(profile, seed):
@@ -33,10 +33,10 @@ def precision(profile, seed):
 def depth(profile, seed):
     """Whether refinement, or depth, gains anything: 3, 6 and 12 passes at width 192."""
     flat = rungs("universal", "dual_ut", "dense")
-    by_budget = {12: [TRM, TRM | ALL, CURED, CURED | ALL, *flat],
-                 6: [TRM | ALL, CURED, CURED | ALL, *flat],
-                 3: [TRM | {"outer": 1}, CURED | {"outer": 1}, {"rung": "universal"}, {"rung": "dual_ut", "budget": 4},
-                     {"rung": "dense"}]}
+    by_budget = {12: [AR_TRM, AR_TRM | ALL, CURED, CURED | ALL, *flat],
+                 6: [AR_TRM | ALL, CURED, CURED | ALL, *flat],
+                 3: [AR_TRM | {"outer": 1}, CURED | {"outer": 1}, {"rung": "universal"},
+                     {"rung": "dual_ut", "budget": 4}, {"rung": "dense"}]}
     return [job for budget, variants in by_budget.items()
             for job in listed(variants, COMPUTE_SCHEDULE, width=192, seed=seed, **{"budget": budget} | COMPUTE | BF16)]
 
@@ -49,7 +49,7 @@ def depth_rest(profile, seed):
 
 def refinement(profile, seed):
     """24 passes at width 192: the published model and the cured one beside the flat ones."""
-    return listed([TRM, CURED, CURED | ALL, *rungs("universal", "dual_ut", "dense")], COMPUTE_SCHEDULE, width=192,
+    return listed([AR_TRM, CURED, CURED | ALL, *rungs("universal", "dual_ut", "dense")], COMPUTE_SCHEDULE, width=192,
                   seed=seed, **COMPUTE, **BF16)
 
 
@@ -61,7 +61,7 @@ def refinement_rest(profile, seed):
 
 def three_passes(profile, seed):
     """Whether three passes beat the paper's bars at the paper's width."""
-    return listed([TRM | THREE_PASSES, CURED | THREE_PASSES, {"rung": "universal", "steps": 3},
+    return listed([AR_TRM | THREE_PASSES, CURED | THREE_PASSES, {"rung": "universal", "steps": 3},
                    {"rung": "dense", "steps": 3}],
                   PROFILES["paper"]["addition"].schedule, task="addition", seed=seed, **BF16)
 
@@ -69,7 +69,7 @@ def three_passes(profile, seed):
 def structure_cured(profile, seed):
     """H x L at length 10, rungs 6 and 7 and the cured one: growth of the streams as a dose."""
     return [job for outer, inner in STRUCTURES[:-1]
-            for job in listed([{"rung": "dual_nested_ut"}, TRM, CURED],
+            for job in listed([{"rung": "dual_nested_ut"}, AR_TRM, CURED],
                               Schedule(200, multiples(10)), steps=4, outer=outer,
                               inner=inner, context=200, seed=seed, **LENGTHS, **BF16)]
 
