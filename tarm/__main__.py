@@ -18,8 +18,8 @@ class Parser(argparse.ArgumentParser):
     """Answers a mistake with one line, not with the usage of every option first."""
 
     def error(self, message):
-        if "--plugin" in message or "--study" in message:
-            message += "; a study, task or rung of your own comes with --plugin FILE.py, before the command"
+        if "arguments: --plugin" in message or "--study: invalid choice" in message:
+            message += "; what is your own comes with --plugin FILE.py, before the command"
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 

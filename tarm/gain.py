@@ -191,8 +191,9 @@ def contrasts(ends, pairs, depth=None):
     each: contrast (in words), ahead (with how many seeds the first is), seeds, and in points the mean, low and high
     (95 % Student-t interval, for this pair alone); p (two-sided, of a mean of 0) and corrected, Holm's of all pairs;
     nan below five seeds. Raises ValueError for a model without passes, and as `paired` does."""
-    if depth is None and any(isinstance(each, str) for pair in pairs for each in pair):
-        raise ValueError(f"{pairs} names models, not cells: write (model, passes), or give depth={{model: passes}}")
+    if unknown := {each for pair in pairs for each in pair if isinstance(each, str) and each not in (depth or {})}:
+        raise ValueError(f"{', '.join(sorted(unknown))}: no cell without its passes; write (model, passes), "
+                         "or give depth={model: passes}")
     rows = []
     for pair in pairs:
         one, other = (each if isinstance(each, tuple) else (each, depth[each]) for each in pair)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .halting import ACT
+from .halting import MARGIN
 
 
 class Pass(NamedTuple):
@@ -104,13 +104,14 @@ def act_weights(p):
     """ACT's weights w (steps, B, T) of halting probabilities p (steps, B, T); they add up to 1 (Graves 2016).
 
     A position weighs p_n until its probabilities would reach 1, then what is missing to 1, then 0; where they
-    do not reach it, the last step takes what is missing as well.
+    do not reach it, the last step takes what is missing as well. Written apart from `tarm.halting.ACT`, to check it.
     """
-    states = torch.eye(len(p), dtype=p.dtype, device=p.device).unsqueeze(1).unsqueeze(1).expand(-1, *p.shape[1:], -1)
-    reading = ACT.begin(states[0])
-    for state, p_n in zip(states, p):
-        reading = reading.add(state, p_n)
-    return reading.finish(state).movedim(-1, 0)
+    before = torch.cat([torch.zeros_like(p[:1]), p.cumsum(0)[:-1]])  # P, of the steps before
+    running = before < 1 - MARGIN
+    halts = running & (before + p >= 1 - MARGIN)
+    weights = torch.where(halts, 1 - before, p) * running
+    weights[-1] += 1 - weights.sum(0)
+    return weights
 
 
 def query_and_key(attention, h):

@@ -82,10 +82,11 @@ def register_study(name, jobs, profiles=("cpu",)):
                                  "another one each time, or jobs of another seed than it is given: "
                                  "it must return [tarm.studies.Job(Run(..., seed=seed), Schedule(...)), ...]")
             for run, schedule in made:
-                if run.length not in schedule.lengths:
-                    raise ValueError(f"the study {name!r} trains on length={run.length} and evaluates at "
-                                     f"{', '.join(map(str, schedule.lengths))}: let its schedule have that length "
-                                     f"too, as in dataclasses.replace(schedule, lengths=({run.length},))")
+                evaluated = schedule.lengths + schedule.final_lengths
+                if run.length not in evaluated:
+                    raise ValueError(f"the study {name!r} trains on length={run.length} and evaluates at {evaluated}: "
+                                     "let its schedule have that length too, as in "
+                                     f"dataclasses.replace(schedule, lengths=(*schedule.lengths, {run.length}))")
     STUDIES[name] = Study(jobs, tuple(profiles))
     members.cache_clear()
 

@@ -16,16 +16,16 @@ def interval(values):
 
     (nan, nan) with fewer than five values, where a comparison would rest on too little.
     """
-    return student_t(values, SEEDS_FOR_INTERVAL, 1 / max(1, len(values)))
+    return student_t(values, SEEDS_FOR_INTERVAL, lambda n: 1 / n)
 
 
-def student_t(values, least, variance):
-    """mean -+ t s sqrt(variance), (low, high), t being the 97.5 % quantile; (nan, nan) with fewer than `least`."""
+def student_t(values, least, factor):
+    """mean -+ t s sqrt(factor(n)) of n values, (low, high), t being the 97.5 % quantile; (nan, nan) below `least`."""
     n = len(values)
     if n < least:
         return math.nan, math.nan
     mean = float(np.mean(values))
-    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1)) * math.sqrt(variance)
+    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1)) * math.sqrt(factor(n))
     return mean - half, mean + half
 
 
@@ -44,7 +44,7 @@ def prediction_interval(values):
 
     (nan, nan) with fewer than three values.
     """
-    return student_t(values, SEEDS_FOR_VERDICT, 1 + 1 / max(1, len(values)))
+    return student_t(values, SEEDS_FOR_VERDICT, lambda n: 1 + 1 / n)
 
 
 def share_interval(successes, n):

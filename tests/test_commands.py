@@ -156,6 +156,15 @@ def test_evaluate_takes_other_steps_than_were_trained(tarm):
     assert rows(f"--steps {trained}") == rows("")
 
 
+@pytest.mark.parametrize("changes, halted", [({"halting_bias": 20.0}, True), ({"halting_bias": -20.0}, False),
+                                             ({"rung": "ar_trm"}, False), ({"rung": "iterative"}, False)])
+def test_evaluate_says_where_a_model_stops_earlier(tmp_path, capsys, changes, halted):
+    run = replace(JOB.run, training_steps=1, steps=None, **changes)
+    Store(tmp_path).save(run, JOB.schedule, train(run, JOB.schedule), "cpu", "")
+    assert main(["evaluate", run.hash, "--steps", "1,3", "--problems", "5", "--store", str(tmp_path)]) == 0
+    assert ("note: after 1 steps every position has halted" in capsys.readouterr().err) == halted
+
+
 @pytest.mark.parametrize(
     "options, limit, seed", [("", 64, None), ("--sample", 64, 0), ("--sample --seed 1", 64, 1), ("--limit 3", 3, None)]
 )
@@ -258,6 +267,15 @@ def test_export_copies_the_records_of_a_profile_and_nothing_of_other_runs(tarm, 
     assert tarm("export --profile paper")[0] == 1
 
 
+def test_export_takes_nothing_of_plugins(folder, tmp_path, monkeypatch, capsys):
+    """They would be among the project's own runs."""
+    (tmp_path / "mine.py").write_text("", encoding="utf-8")
+    monkeypatch.setenv("TARM_PLUGINS", "")  # which the command sets
+    monkeypatch.setattr("tarm.commands.keeping.COMMITTED", tmp_path / "data")
+    assert main(["--plugin", str(tmp_path / "mine.py"), "export", "--profile", "smoke", "--store", str(folder)]) == 1
+    assert "would commit those of" in capsys.readouterr().err and not (tmp_path / "data").exists()
+
+
 def test_export_leaves_what_is_committed_with_other_losses(tmp_path, monkeypatch, capsys):
     """As another machine has them, unless it is asked to; evaluations that are lacking are taken where
     the losses agree."""
@@ -332,7 +350,7 @@ def test_merge_completes_a_record_that_lacks_weights_or_evaluations(folder, tmp_
     bare.write(bare.load(JOB.run.hash) | {"evaluations": []})
     assert main(["merge", str(other.root), "--store", str(bare.root)]) == 0 and (out := capsys.readouterr().out)
     assert "0 records taken" in out and f"{len(bare.records())} there already" in out
-    assert "there with evaluations at other lengths, steps or numbers of problems, and left as they are: 1" in out
+    assert "of these with the same losses and other evaluations, and left as they are: 1" in out
     assert bare.weights_path(JOB.run.hash).read_bytes() == other.weights_path(JOB.run.hash).read_bytes()
 
 
@@ -594,6 +612,7 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):
     ("notebooks --parameter profile", "profile"),
     ("notebooks 99", "99"),
     ("fly", "fly"),
+    ("sweep --study mine --dry-run", "'mine'.*--plugin FILE.py, before the command"),
 ])
 def test_a_mistake_is_answered_with_one_line(tarm, line, words):
     code, out, err = tarm(line.replace("RUN", JOB.run.hash).replace("|", "'|'"))

@@ -208,8 +208,9 @@ def test_cells_are_compared_seed_by_seed():
         gain.paired(pd.concat([ends, ends]), ("Dense", 3), ("UT", 12))
     with pytest.raises(ValueError, match=r"no run of \('UT', 24\): cells are \('Dense', 3\), \('UT', 3\), "):
         gain.paired(ends, ("Dense", 3), ("UT", 24))
-    with pytest.raises(ValueError, match=r"write \(model, passes\), or give depth"):
-        gain.contrasts(ends, [("Dense", ("UT", 12))])
+    for pairs, depth in ([("Dense", ("UT", 12))], None), ([("UT", "Dense")], {"UT": 12}):
+        with pytest.raises(ValueError, match=r"^Dense: no cell .* write \(model, passes\), or give depth"):
+            gain.contrasts(ends, pairs, depth)
 
 
 def test_contrasts_are_in_points_each_model_at_its_own_depth():

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from tarm import LADDER, TASKS, build, gallery, notebooks, register_rung, register_study, register_task
 from tarm.__main__ import main
@@ -241,9 +242,32 @@ def test_a_rung_that_updates_a_stream_it_does_not_name_is_refused():
     (register_task, "sort", "'sort' is not a task: register_task takes a tarm.tasks.Task"),
     (register_rung, Iterative, "is not a rung: register_rung takes a tarm.ladder.Rung"),
     (register_task, Task("odd", 1, lambda digits: (digits[:, 0], digits[:, 0])), "write of 'odd' returns a tuple")])
-def test_what_is_none_is_not_registered(register, given, words):
+def test_what_is_no_task_or_rung_is_not_registered(register, given, words):
     with pytest.raises(ValueError, match=words):
         register(given)
+
+
+def test_a_rung_may_bring_a_norm_of_its_own():
+    """In the places that the README names; one left out, and the first batch shows it."""
+    class Rooted(DualUT):
+        def __init__(self, architecture):
+            super().__init__(architecture)
+            width = architecture.width
+            for block in self.block:
+                block.norm1, block.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
+                if architecture.norm == "reentry":
+                    block.reentry = nn.ModuleDict({name: nn.RMSNorm(width) for name in self.streams})
+            self.final_norm = nn.RMSNorm(width)
+
+    try:
+        register_rung(Rung("rooted", "Rooted", "Rooted", "dual stream", "#000000", "RMS norms", Rooted))
+        for norm in "pre", "post", "reentry":
+            model = build("rooted", norm=norm, **SIZE)
+            assert not any(isinstance(module, nn.LayerNorm) for module in model.modules())
+            assert model(TOKENS).logits.isfinite().all()
+    finally:
+        LADDER.pop("rooted", None)
+        members.cache_clear()
 
 
 def test_weights_that_two_layers_share_are_saved(tmp_path, monkeypatch):
@@ -422,7 +446,7 @@ def test_a_study_of_ones_own_is_swept_like_any_other():
     ):
         with pytest.raises(ValueError, match="the study 'mine' gives no list of jobs"):
             register_study("mine", wrong)
-    with pytest.raises(ValueError, match=r"trains on length=6 and evaluates at 10: .*lengths=\(6,\)"):
+    with pytest.raises(ValueError, match=r"trains on length=6 and evaluates at \(10,\): .*schedule.lengths, 6"):
         register_study("mine", lambda profile, seed: [job._replace(run=replace(job.run, length=6))
                                                       for job in mine(profile, seed)])
     for name, profiles, words in ("cross", ("cpu",), "'cross' exists already"), ("mine", (), "'mine' has no profile"):

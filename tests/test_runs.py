@@ -90,6 +90,8 @@ def test_a_configuration_with_an_unknown_field_is_an_error():
 def test_a_second_name_for_the_same_numbers_is_refused(fields, words):
     with pytest.raises(ValueError, match=words):
         Run(**{"rung": "dense", "task": "copy"} | fields)
+    assert [Run(rung="ar_trm", task="copy", window=3, window_warmup=1).window_at(step) for step in (1, 2)] == [2, 3]
+    Run(rung="dense", task="copy", warmup=49, training_steps=50, decay="cosine")
 
 
 def test_a_vocabulary_too_small_for_the_tasks_is_refused():

@@ -72,8 +72,7 @@ def command_merge(arguments):
                 kept += found is None
                 completed += bool(found)
                 same += found is False
-                if found is not None:
-                    otherwise += store.load(path.stem)["evaluations"] != record["evaluations"]
+                otherwise += found is False and store.load(path.stem)["evaluations"] != record["evaluations"]
         except ValueError as error:
             refused.append(error)
     damaged = table.refresh(store)
@@ -81,8 +80,7 @@ def command_merge(arguments):
     print(f"{taken} records taken from {other.root} into {store.root}{also}, {same} there already, "
           f"{len(refused)} refused")
     if otherwise:
-        print("there with evaluations at other lengths, steps or numbers of problems, and left as they are: "
-              f"{otherwise}")
+        print(f"of these with the same losses and other evaluations, and left as they are: {otherwise}")
     if kept:
         print(f"there with other losses, as another machine has them, and left as they are: {kept}")
     named = dict.fromkeys(map(str, refused))

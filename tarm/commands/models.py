@@ -3,6 +3,8 @@
 import re
 import sys
 
+import torch
+
 from ..architecture import Architecture, at_least
 from ..decoding import complete, gumbel
 from ..evaluation import evaluate, evaluation_problems, metrics
@@ -35,9 +37,10 @@ def command_evaluate(arguments):
                 m = {name: value for name, (value, _) in metrics(score).items()}
                 print(f"{length:>6} {n:>5} {kind:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
                       f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
-    if model.halting_head and steps != [run.steps]:
-        print("note: steps are the most that this model may take; it stops where its halting head says so",
-              file=sys.stderr)
+    with torch.no_grad():  # of the last length
+        ran = model(problems["unseen"].batch()[0].to(next(model.parameters()).device), steps=max(steps)).steps
+    if ran < max(steps):
+        print(f"note: after {ran} steps every position has halted, and no more are run", file=sys.stderr)
     met = len(record["losses"]) * run.batch
     if met < arguments.problems and run.length in lengths:
         print(f"note: of the problems listed as seen this run has met the first {met} only", file=sys.stderr)

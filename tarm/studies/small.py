@@ -5,7 +5,7 @@ Each function makes the jobs of one seed.
 
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, CURED, NESTED_UT, AR_TRM, at_other_depths, listed, rungs
+from .lists import ALL, AR_TRM, CURED, NESTED_UT, at_other_depths, listed, rungs
 
 LEARNED = 0.99  # of the characters, greedy, of unseen problems: a run that is there has learned its task, and ends
 UNTIL_LEARNED = PROFILES["cpu"]["copy"].fields | {"training_steps": 600, "stop_at": LEARNED}

@@ -10,7 +10,7 @@ and a cut gradient is given the lower rate.
 from ..ladder import LADDER
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, CURED, PUBLISHED_RUNGS, AR_TRM, at_other_depths, listed
+from .lists import ALL, AR_TRM, CURED, PUBLISHED_RUNGS, at_other_depths, listed
 from .small import LEARNED
 
 # seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them

@@ -5,7 +5,7 @@ Each function makes the jobs of one seed.
 
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, CURED, PUBLISHED_RUNGS, THREE_PASSES, AR_TRM, listed, multiples, rungs
+from .lists import ALL, AR_TRM, CURED, PUBLISHED_RUNGS, THREE_PASSES, listed, multiples, rungs
 from .published import COMPUTE, COMPUTE_SCHEDULE, LENGTHS, STRUCTURES
 
 BF16 = {"precision": "bf16"}
