@@ -128,6 +128,7 @@ def test_evaluate_prints_a_row_per_length_problems_and_decoding(tarm):
                     for length, drawn in (("4", "seen"), ("6", "any"))
                     for problems in (drawn, "unseen") for decoding in ("greedy", "sampled")]
     assert "this run has met the first 32 only" in tarm(f"evaluate {JOB.run.hash[:6]}")[2]
+    assert tarm(f"evaluate {JOB.run.hash[:6]} --lengths 16 --problems 2")[0] == 0  # just fits the context of 32
 
 
 def test_evaluate_prints_what_training_recorded(tmp_path, capsys):

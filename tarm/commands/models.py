@@ -38,7 +38,8 @@ def command_evaluate(arguments):
                 print(f"{length:>6} {n:>5} {kind:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
                       f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
     with torch.no_grad():  # of the last length
-        ran = model(problems["unseen"].batch()[0].to(next(model.parameters()).device), steps=max(steps)).steps
+        tokens = problems["unseen"].batch()[0][:, :-1]  # as many as decoding reads
+        ran = model(tokens.to(next(model.parameters()).device), steps=max(steps)).steps
     if ran < max(steps):
         print(f"note: after {ran} steps every position has halted, and no more are run", file=sys.stderr)
     met = len(record["losses"]) * run.batch
