@@ -13,7 +13,7 @@ from .cause_predictions import PREDICTIONS
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
 from .store import scores
-from .studies import ALL, AR_TRM, LEARNED, UNTIL_LEARNED, jobs
+from .studies import ALL, AR_TRM, CURE, LEARNED, POST, UNIT, UNTIL_LEARNED, jobs
 
 STUDIES = ("cross", "controls", "slower", "scales", "small_eps", "one_stream", "widths", "windows")
 SEEDS = range(10)        # of the cross
@@ -21,11 +21,11 @@ FRESH = range(10, 15)    # on which its contrasts are tried again
 # Named before the runs, each against the published model, on copy and reverse, SEEDS; Holm-corrected.
 CONTRASTS = {
     "gradient through all passes": ALL,
-    "post-norm and unit scale": {"norm": "post", "scale": "unit"},
-    "re-entry norm and unit scale": {"norm": "reentry", "scale": "unit"},
-    "post-norm alone": {"norm": "post"},
+    "post-norm and unit scale": CURE,
+    "re-entry norm and unit scale": {"norm": "reentry"} | UNIT,
+    "post-norm alone": POST,
     "re-entry norm alone": {"norm": "reentry"},
-    "unit scale alone": {"scale": "unit"},
+    "unit scale alone": UNIT,
 }
 
 # How a change reads in a table: a field's value, or else the field with its value.

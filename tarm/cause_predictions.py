@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .studies import ALL, FED, SHARE, SLOWER
+from .studies import ALL, CURE, FED, POST, SHARE, SLOWER, UNIT
 
 
 class Prediction(NamedTuple):
@@ -18,14 +18,14 @@ LITTLE = "the window still holds a small share of the gradient"
 PREDICTIONS = [
     Prediction({}, 0, 0, "the window holds 7.3e-5 of the gradient, by the linear recurrence"),
     Prediction(ALL, 1, 1, "nothing is cut"),
-    Prediction({"norm": "post", "scale": "unit"}, 1, 1, "the states stay of size 1, so that the last cycle matters"),
-    Prediction({"norm": "reentry", "scale": "unit"}, 0.8, 1, "the same, by another norm"),
-    Prediction({"scale": "unit"}, 0.1, 0.9,
+    Prediction(CURE, 1, 1, "the states stay of size 1, so that the last cycle matters"),
+    Prediction({"norm": "reentry"} | UNIT, 0.8, 1, "the same, by another norm"),
+    Prediction(UNIT, 0.1, 0.9,
                "the states grow as before, but the first updates are small beside the input"),
-    Prediction({"norm": "post"}, 0.1, 0.9, "the states stay of size 1, but the input is small beside them"),
+    Prediction(POST, 0.1, 0.9, "the states stay of size 1, but the input is small beside them"),
     Prediction({"norm": "reentry"}, 0.1, 0.9, "the same"),
     *(Prediction(ALL | {"norm": norm} | scale, 1, 1, "nothing is cut") for norm in ("pre", "reentry", "post")
-      for scale in ({}, {"scale": "unit"}) if norm != "pre" or scale),
+      for scale in ({}, UNIT) if norm != "pre" or scale),
     Prediction({"outer": 1, "steps": 1}, 1, 1, "one cycle, all of it trained"),
     Prediction({"outer": 1, "steps": 2}, 0.8, 1, "the last of 2 cycles holds 21 % of the gradient"),
     Prediction({"outer": 1, "steps": 4}, 0, 0.5, "the last of 4 cycles holds 1.4 %"),
@@ -60,10 +60,10 @@ PREDICTIONS = [
 # What was doubted after five seeds of the cross, and predicted before the runs of `slower`, `scales` and `widths`
 DOUBTS = [
     Prediction(SLOWER, 0, 0.2, "time and a smaller step do not bring back what the window lacks"),
-    Prediction(SLOWER | {"scale": "unit"}, 0.6, 1, "at width 384 and this rate unit scale alone was enough"),
-    Prediction(SLOWER | {"norm": "post"}, 0.6, 1, "so was post-norm alone"),
+    Prediction(SLOWER | UNIT, 0.6, 1, "at width 384 and this rate unit scale alone was enough"),
+    Prediction(SLOWER | POST, 0.6, 1, "so was post-norm alone"),
     Prediction(SLOWER | {"norm": "reentry"}, 0.6, 1, "the same"),
-    *(Prediction(SLOWER | {"norm": norm, "scale": "unit"}, 1, 1, "enough at three times the rate")
+    *(Prediction(SLOWER | UNIT | {"norm": norm}, 1, 1, "enough at three times the rate")
       for norm in ("post", "reentry")),
     Prediction({"outer": 1, "budget": 6, "training_steps": 2000}, 0.5, 1,
                "one of two runs was still rising after 600 steps"),
@@ -83,7 +83,7 @@ DOUBTS = [
                "share decides, and it is that of the norm alone: 98.8 % after 2000 steps"),
     *(Prediction({"width": width, "learning_rate": 3e-4, "training_steps": 1000} | change,
                  least, 1, "at width 384 each alone was enough")
-      for width, least in ((128, 0), (192, 0.4), (256, 0.6)) for change in ({"norm": "post"}, {"scale": "unit"})),
+      for width, least in ((128, 0), (192, 0.4), (256, 0.6)) for change in (POST, UNIT)),
 ]
 
 # Asked last, before the runs of `small_eps`: in these models a third to two thirds of the block's weights get
@@ -112,24 +112,24 @@ ONE_STREAM = [
     # passes (predicted to learn in at most 40 and at least 60 % of the runs) and of window 3 with post-norm alone (at
     # most 40), which were not run. Of the fresh models' gradient the windows hold 12 and 13 % (the first was not looked
     # at), 9, 39, 13 and 92 %.
-    Prediction({"rung": "iterative", "window": "23", "scale": "unit"}, 0.6, 1, "of size 1 they need no training"),
-    *(Prediction({"rung": "iterative", "window": "3", "scale": "unit"} | norm, 0, 0.4,
+    Prediction({"rung": "iterative", "window": "23"} | UNIT, 0.6, 1, "of size 1 they need no training"),
+    *(Prediction({"rung": "iterative", "window": "3"} | UNIT | norm, 0, 0.4,
                  "the window holds an eighth of the gradient: too little")
-      for norm in ({}, {"norm": "post"})),
+      for norm in ({}, POST)),
     Prediction(FED | {"window": "3"}, 0, 0.4, "the window holds a tenth of the gradient: too little"),
     Prediction(FED | {"window": "12"}, 0.4, 1, "it holds 39 %"),
-    Prediction(FED | {"window": "3", "scale": "unit"}, 0, 0.4, "an eighth, though at a cosine of 0.997"),
-    Prediction(FED | {"window": "3", "norm": "post", "scale": "unit"}, 0.8, 1,
+    Prediction(FED | UNIT | {"window": "3"}, 0, 0.4, "an eighth, though at a cosine of 0.997"),
+    Prediction(FED | CURE | {"window": "3"}, 0.8, 1,
                "the norm makes the last passes count for 92 %"),
     # and this one when all of the others had run, as a control of Iterative's failure with norm and scale:
-    Prediction({"rung": "iterative", "norm": "post", "scale": "unit"}, 0.6, 1, "nothing is cut"),
+    Prediction({"rung": "iterative"} | CURE, 0.6, 1, "nothing is cut"),
 ]
 
 # And of `windows`, before any of its runs, but with shares and cosines of the fresh models known. What the cross
 # suggests is that it takes a share of a quarter and a cosine above 0.95, whatever brings them about; it has only models
 # with a norm that have both.
 WINDOWS = [
-    *(Prediction({"window": "12"} | scale, 0, 0, "0.5 % of the gradient") for scale in ({}, {"scale": "unit"})),
+    *(Prediction({"window": "12"} | scale, 0, 0, "0.5 % of the gradient") for scale in ({}, UNIT)),
     Prediction({"window": "18"}, 0, 0.2, "7 %, at a cosine of 0.88"),
     Prediction({"window": "18", "scale": "unit"}, 0, 0.4, "7 %, though at a cosine of 0.99"),
     Prediction({"window": "21"}, 0, 0.5, "the share of the cured model, but a cosine of 0.91, "

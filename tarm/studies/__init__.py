@@ -9,13 +9,13 @@ from ..profiles import PROFILES
 from ..tasks import TASKS
 from ..variants import NAMED, spelt_out
 from . import published, small, tuning, wide
-from .lists import ALL, AR_TRM, CURED, Job, multiples
+from .lists import ALL, AR_TRM, CURE, CURED, POST, UNIT, Job, multiples
 from .published import STRUCTURES
 from .small import CONTROLS, CROSS, DOSES, FED, LEARNED, LONGER, ONE_STREAM, PART, SHARE, SLOWER, UNTIL_LEARNED
 
-__all__ = ["ALL", "AR_TRM", "CONTROLS", "CROSS", "CURED", "DOSES", "FED", "LEARNED", "LONGER", "MAIN_SEEDS",
-           "ONE_STREAM", "PART", "SHARE", "SLOWER", "STRUCTURES", "STUDIES", "UNTIL_LEARNED", "Job", "Study",
-           "for_figures", "hashes", "jobs", "members", "multiples", "place", "within"]
+__all__ = ["ALL", "AR_TRM", "CONTROLS", "CROSS", "CURE", "CURED", "DOSES", "FED", "LEARNED", "LONGER", "MAIN_SEEDS",
+           "ONE_STREAM", "PART", "POST", "SHARE", "SLOWER", "STRUCTURES", "STUDIES", "UNIT", "UNTIL_LEARNED", "Job",
+           "Study", "for_figures", "hashes", "jobs", "members", "multiples", "place", "within"]
 
 
 class Study(NamedTuple):
@@ -36,8 +36,15 @@ LISTS = {
             tuning.settle, tuning.tune_pointers, tuning.tune_pointers_beyond, tuning.pointers, tuning.pointers_on,
             tuning.pointers_drafts, tuning.tune_pointers_shallow, tuning.pointers_flat, tuning.tune_pointers_few,
             tuning.pointers_few)}
+
+
+def of_one_size(profile, jobs):
+    """A Study of one profile, from a function that makes the jobs of a seed."""
+    return Study(lambda profile, seed: jobs(seed), (profile,))
+
+
 STUDIES = {"main": Study(published.main, tuple(PROFILES))}
-STUDIES |= {study.__name__: Study(study, (profile,)) for profile, studies in LISTS.items() for study in studies}
+STUDIES |= {each.__name__: of_one_size(profile, each) for profile, studies in LISTS.items() for each in studies}
 STUDIES["cross_part"] = Study(small.cross_part, ("smoke", "cpu"))  # last, so that a run of the cross is the cross's
 
 

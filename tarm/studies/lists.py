@@ -17,7 +17,9 @@ class Job(NamedTuple):
 
 PUBLISHED_RUNGS = ("dense", "iterative", "iterative_step", "universal", "dual_ut", "dual_nested_ut", "ar_trm")
 NESTED_UT, AR_TRM = {"rung": "dual_nested_ut"}, {"rung": "ar_trm"}
-CURED = NAMED["ar_trm_cured"]                    # TRM's norm placement and unit scale, and no more
+POST, UNIT = {"norm": "post"}, {"scale": "unit"}
+CURE = POST | UNIT                               # TRM's norm placement and unit scale, and no more
+CURED = NAMED["ar_trm_cured"]                    # rung 7 with it
 ALL = {"window": "all"}                          # the gradient through every pass
 THREE_PASSES = {"steps": 1, "outer": 1}          # of rung 7: N = H = 1, all trained
 MULTIPLES = (1, 1.1, 1.3, 1.5, 2, 2.5, 3)        # of the training length, at which two studies evaluate

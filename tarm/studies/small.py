@@ -5,7 +5,7 @@ Each function makes the jobs of one seed.
 
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, AR_TRM, CURED, NESTED_UT, at_other_depths, listed, rungs
+from .lists import ALL, AR_TRM, CURE, CURED, NESTED_UT, POST, UNIT, at_other_depths, listed, rungs
 
 LEARNED = 0.99  # of the characters, greedy, of unseen problems: a run that is there has learned its task, and ends
 UNTIL_LEARNED = PROFILES["cpu"]["copy"].fields | {"training_steps": 600, "stop_at": LEARNED}
@@ -14,14 +14,13 @@ CROSS = [{"window": window, "norm": norm, "scale": scale}
          for window in ("cycle", "all") for norm in ("pre", "reentry", "post") for scale in ("published", "unit")]
 
 
-def cross(profile, seed):
+def cross(seed):
     """Rung 7 on copy and reverse: window x norm x scale."""
     return [job for task in ("copy", "reverse")
             for job in listed(CROSS, EVERY_25, rung="ar_trm", task=task, seed=seed, **UNTIL_LEARNED)]
 
 
-PART = {"as published": {}, "norm alone": {"norm": "post"}, "scale alone": {"scale": "unit"},
-        "norm and scale": {"norm": "post", "scale": "unit"}, "whole gradient": ALL}
+PART = {"as published": {}, "norm alone": POST, "scale alone": UNIT, "norm and scale": CURE, "whole gradient": ALL}
 
 
 def cross_part(profile, seed):
@@ -46,19 +45,19 @@ CONTROLS = [
     {"supervision": "steps", "halting_head": "trained"}]
 
 
-def controls(profile, seed):
+def controls(seed):
     """Rung 7 on copy, one change at a time; and rung 6 where rung 7 is decided."""
-    sixes = [NESTED_UT | change for change in ({}, ALL, {"norm": "post"}, {"scale": "unit"},
-                                         {"norm": "post", "scale": "unit"})]
+    sixes = [NESTED_UT | change for change in ({}, ALL, POST, UNIT, CURE)]
     return listed([AR_TRM | change for change in CONTROLS] + sixes, EVERY_25,
                   **UNTIL_LEARNED | {"task": "copy", "seed": seed})
 
 
 SLOWER = {"learning_rate": 3e-4, "training_steps": 2000}  # the published rate, and time for it
-LATER = [{"steps": 2, "outer": 1}, {"steps": 2, "outer": 1, "scale": "unit"}, {"readout": "mean"}]
+TWO_CYCLES = {"steps": 2, "outer": 1}
+LATER = [TWO_CYCLES, TWO_CYCLES | UNIT, {"readout": "mean"}]
 
 
-def slower(profile, seed):
+def slower(seed):
     """The published window of the cross at the paper's learning rate and with more training; and, with more training
     alone, what was still learning when its time was up."""
     common = UNTIL_LEARNED | AR_TRM | {"seed": seed}
@@ -68,17 +67,17 @@ def slower(profile, seed):
     return at_the_published_rate + later
 
 
-def scales(profile, seed):
+def scales(seed):
     """Unit scale taken apart, on copy: x alone, or y_init and z_init alone; post-norm also at the paper's rate."""
     common = UNTIL_LEARNED | AR_TRM | {"task": "copy", "seed": seed}
     parts = [{"norm": norm, "scale": scale} for norm in ("pre", "reentry", "post") for scale in ("input", "states")]
     return listed(parts, EVERY_25, **common) + listed(parts[-2:], Schedule(50, (10,)), **common | SLOWER)
 
 
-def small_eps(profile, seed):
+def small_eps(seed):
     """Without a norm what the window keeps is so small that AdamW's eps, 1e-8, hides a part of it. Four such models
     whose gradient, fresh, points nearly where the whole one does, with an eps of 1e-16; on copy."""
-    pointing = [{"scale": "unit"}, {"scale": "input"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}]
+    pointing = [UNIT, {"scale": "input"}, {"residual": "1/sqrt"}, {"residual": "1/passes"}]
     return listed([change | {"eps": 1e-16} for change in pointing], EVERY_25,
                   **UNTIL_LEARNED | AR_TRM | {"task": "copy", "seed": seed})
 
@@ -86,8 +85,6 @@ def small_eps(profile, seed):
 # one cycle of 24 passes: z is updated 23 times, and reads x each time; y once, at the end
 FED = AR_TRM | {"outer": 1, "inner": 23}
 CUT = {"window": "3"}
-UNIT = {"scale": "unit"}
-CURE = {"norm": "post", "scale": "unit"}
 WHOLE_AND_CUT = [rung | window for rung in rungs("iterative", "iterative_step", "dense") for window in ({}, CUT)]
 ITERATIVE = [{"rung": "iterative"} | change
              for change in ({"window": "23"}, {"window": "23"} | UNIT, CUT | UNIT, CUT | CURE, CURE)]
@@ -95,17 +92,17 @@ CUT_FED = [FED | change for change in (CUT, {"window": "12"}, CUT | UNIT, CUT | 
 ONE_STREAM = WHOLE_AND_CUT + ITERATIVE + CUT_FED
 
 
-def one_stream(profile, seed):
+def one_stream(seed):
     """Models of one stream, on copy, whole and with a cut gradient, most as far as the published window cuts rung 7's:
     to the last 3 of 24 passes. The input of rungs 1 to 3 enters once, so what is cut trains neither its embeddings nor,
     in Dense, 21 blocks. FED is one stream as well, but for the last pass, and is fed its input at each."""
     return listed(ONE_STREAM, EVERY_25, **UNTIL_LEARNED | {"task": "copy", "seed": seed})
 
 
-def widths(profile, seed):
+def widths(seed):
     """One change alone, at widths between the small one and the paper's and at the paper's learning rate, on copy."""
     return [job for width in (128, 192, 256) for job in listed(
-        [{"norm": "post"}, {"scale": "unit"}], Schedule(50, (10,)),
+        [POST, UNIT], Schedule(50, (10,)),
         **UNTIL_LEARNED | AR_TRM | SLOWER | {"task": "copy", "width": width, "training_steps": 1000, "seed": seed})]
 
 
@@ -113,7 +110,7 @@ UP_TO_21 = [{"window": window} | scale for scale in ({}, UNIT) for window in ("1
 LONGER = [*UP_TO_21, {"window": "23"}]
 
 
-def windows(profile, seed):
+def windows(seed):
     """Rung 7 trained through more and more of its last passes, pre-norm, on copy: the forward pass stays the same. The
     share of the gradient in the window grows, and its direction gets better; at unit scale that is right throughout
     (a cosine of 0.99)."""
@@ -134,7 +131,7 @@ def at_depths(*more):
     return [{"budget": budget} | model for budget, models in by_budget.items() for model in models]
 
 
-def depth_small(profile, seed):
+def depth_small(seed):
     """Addition of three digits `at_depths`, two forms of deep supervision among the models; what each has learned is
     tried with half of the passes it was trained with, with twice as many, and so on."""
     deep = [CURED | {"supervision": "steps"}, CURED | {"supervision": "steps", "halting_head": "trained"}]
@@ -144,7 +141,7 @@ def depth_small(profile, seed):
                            (3, 4, 6, 12, 24, 48))
 
 
-def depth_learned(profile, seed):
+def depth_learned(seed):
     """Copy and reverse of ten digits `at_depths`, until they are learned, as in the cross."""
     return [job for task in ("copy", "reverse")
             for job in listed(at_depths(), EVERY_25, **UNTIL_LEARNED | {"task": task, "seed": seed})]

@@ -10,13 +10,13 @@ and a cut gradient is given the lower rate.
 from ..ladder import LADDER
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, AR_TRM, CURED, PUBLISHED_RUNGS, at_other_depths, listed
+from .lists import ALL, AR_TRM, CURE, CURED, POST, PUBLISHED_RUNGS, UNIT, at_other_depths, listed
 from .small import LEARNED
 
 # seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them
 VALIDATION = (1000, 1001)
 RECIPE = {"warmup": 40, "decay": "cosine", "clip": 1.0}  # of 800 training steps
-FORMS = [{}, {"norm": "post"}, {"scale": "unit"}, {"norm": "post", "scale": "unit"}]
+FORMS = [{}, POST, UNIT, CURE]
 RATES = (1e-3, 3e-3, 1e-2)
 LOWEST = 3e-4  # tried where the lowest of RATES did best
 # named as `tarm.gain.wiring` names them
@@ -39,7 +39,7 @@ DEPTH = {"Dense": 6, "Iterative": 3, "Iterative Step": 3, "UT": 6, "Dual UT": 24
          "AR-TRM, window all": 12}
 
 
-def tune_form(profile, seed):
+def tune_form(seed):
     """Which norm and scale suit each model: 12 passes, the lower two of RATES."""
     return listed_small([model | form | {"budget": 12, "learning_rate": rate}
                          for model in MODELS.values() for form in FORMS for rate in RATES[:2]], seed)
@@ -51,26 +51,26 @@ def depths(fields):
     return [fewest, *({"budget": n} for n in (6, 12, 24))]
 
 
-def tune_rate(profile, seed):
+def tune_rate(seed):
     """Which learning rate suits each model with its norm and scale, at each depth."""
     return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": rate}
                          for model in MODELS for depth in depths(MODELS[model]) for rate in RATES], seed)
 
 
-def tune_low(profile, seed):
+def tune_low(seed):
     """A rate of 0.0003 where the lowest of RATES did best."""
     return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": LOWEST}
                          for model in MODELS for depth in depths(MODELS[model])
                          if RATE[model][depth["budget"]] <= RATES[0]], seed)
 
 
-def tuned(profile, seed):
+def tuned(seed):
     """Each model at each depth with what was chosen for it."""
     return listed_small([MODELS[model] | FORM[model] | depth | {"learning_rate": RATE[model][depth["budget"]]}
                          for model in MODELS for depth in depths(MODELS[model])], seed)
 
 
-def bare_rate(profile, seed):
+def bare_rate(seed):
     """The lower two rates without warm-up, decay and clipping, for the models whose form is the published one, with
     their fewest passes and with 12: what of a gain is the rate's, and what the rest of the recipe's."""
     return listed_small([MODELS[model] | depth | {"learning_rate": rate} for model in MODELS if not FORM[model]
@@ -91,11 +91,11 @@ BETWEEN = {
     "cured AR-TRM, deep supervision": CURED | {"supervision": "steps"},
     "cured AR-TRM, an update behind each step": CURED | {"supervision": "steps-optimised"},
     "cured AR-TRM, window step": CURED | {"window": "step"},
-    "re-entry AR-TRM": AR_TRM | {"norm": "reentry", "scale": "unit"},
+    "re-entry AR-TRM": AR_TRM | {"norm": "reentry"} | UNIT,
 }
 
 
-def tune_between(profile, seed):
+def tune_between(seed):
     """Which learning rate suits each model of BETWEEN with 12 passes: RATES, and where the window is cut LOWEST too."""
     return listed_small([model | {"budget": 12, "learning_rate": rate} for model in BETWEEN.values()
                          for rate in ((LOWEST, *RATES) if "norm" in model else RATES)], seed)
@@ -105,7 +105,7 @@ def tune_between(profile, seed):
 BETWEEN_RATE = {model: 1e-3 if fields.get("norm") == "post" else 3e-3 for model, fields in BETWEEN.items()}
 
 
-def between(profile, seed):
+def between(seed):
     """The models of BETWEEN with 12 passes, each with its rate."""
     return listed_small([BETWEEN[model] | {"budget": 12, "learning_rate": BETWEEN_RATE[model]}
                          for model in BETWEEN], seed)
@@ -122,14 +122,14 @@ def with_12_passes(models, seed):
     return listed_small([chosen[model] | {"budget": 12} for model in models], seed)
 
 
-def confirm(profile, seed):
+def confirm(seed):
     """Dual UT and rung 7 with its whole gradient, and what lies between: of `between` and `tuned` seven models."""
     return with_12_passes(("Dual UT", "AR-TRM, window all", "Dual Nested UT, window all",
                            "AR-TRM, H = 1, L = 1, window all", "AR-TRM, H = 2, L = 1, window all",
                            "Dual UT, mean of all steps", "AR-TRM, window all, mean of all steps"), seed)
 
 
-def settle(profile, seed):
+def settle(seed):
     """Rung 7 with its whole gradient, with one update of z and with two, and Dual UT: three models of `confirm`."""
     return with_12_passes(("AR-TRM, H = 2, L = 1, window all", "AR-TRM, window all", "Dual UT"), seed)
 
@@ -158,19 +158,19 @@ def listed_pointers(variants, seed):
     return listed(variants, Schedule(50, (10,)), **given)
 
 
-def tune_pointers(profile, seed):
+def tune_pointers(seed):
     """Which learning rate suits each model on pointers, with 12 passes."""
     return listed_pointers([fields | {"budget": 12, "learning_rate": rate} for rate in RATES
                             for fields in POINTERS.values()], seed)
 
 
-def tune_pointers_beyond(profile, seed):
+def tune_pointers_beyond(seed):
     """The rates beyond RATES, on the side where an end of them did best."""
     return listed_pointers([POINTERS[model] | {"budget": 12, "learning_rate": rate}
                             for model, rates in BEYOND.items() for rate in rates], seed)
 
 
-def pointers(profile, seed):
+def pointers(seed):
     """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right. And each
     run with other numbers of passes than it was trained with."""
     return at_other_depths(listed_pointers([
@@ -186,7 +186,7 @@ ON = Schedule(250, (10,), problems=500)
 WHOLE_ON = POINTERS["AR-TRM, window all"] | {"learning_rate": POINTERS_RATE["AR-TRM, window all"], "stop_at": 0.0}
 
 
-def pointers_on(profile, seed):
+def pointers_on(seed):
     """Rung 7 with its whole gradient, with 3 and with 12 passes, for all of the 3000 steps: where `pointers` ends its
     runs, three passes are nearly as good, and what 12 may gain beyond that cannot be seen. Five times as many problems
     tell smaller differences."""
@@ -194,7 +194,7 @@ def pointers_on(profile, seed):
     return at_other_depths([job._replace(schedule=ON) for job in found], (3, 6, 12, 24))
 
 
-def pointers_drafts(profile, seed):
+def pointers_drafts(seed):
     """The same model with six passes, in one step: in two cycles, so that y is written and then improved, or in one,
     in which z is updated five times and y written once."""
     found = listed_pointers([WHOLE_ON | {"budget": 6, "outer": cycles, "inner": 6 // cycles - 1}
@@ -206,7 +206,7 @@ def pointers_drafts(profile, seed):
 DEEPER = ("Iterative Step", "Dense")
 
 
-def tune_pointers_shallow(profile, seed):
+def tune_pointers_shallow(seed):
     """Which learning rate suits DEEPER on pointers with three passes: the lower two of RATES, and LOWEST."""
     return listed_pointers([POINTERS[model] | {"budget": 3, "learning_rate": rate}
                             for model in DEEPER for rate in (LOWEST, *RATES[:2])], seed)
@@ -215,7 +215,7 @@ def tune_pointers_shallow(profile, seed):
 SHALLOW_RATE = {"Iterative Step": 1e-3, "Dense": 1e-3}  # chosen as POINTERS_RATE was
 
 
-def pointers_flat(profile, seed):
+def pointers_flat(seed):
     """DEEPER with three passes and with 12, each at its own rate, for all 3000 steps, as rung 7 in `pointers_on`."""
     found = listed_pointers([POINTERS[model] | {"budget": budget, "learning_rate": rate, "stop_at": 0.0}
                              for model in DEEPER
@@ -226,12 +226,12 @@ def pointers_flat(profile, seed):
 FOUR = {"budget": 4, "outer": 1, "inner": 3}  # as many passes as lookups, in one cycle: y is written once
 
 
-def tune_pointers_few(profile, seed):
+def tune_pointers_few(seed):
     """Which of RATES and LOWEST suits rung 7 with its whole gradient on pointers, with three passes and with four."""
     return listed_pointers([POINTERS["AR-TRM, window all"] | depth | {"learning_rate": rate}
                             for rate in (LOWEST, *RATES) for depth in (ONE_CYCLE, FOUR)], seed)
 
 
-def pointers_few(profile, seed):
+def pointers_few(seed):
     """The model of `pointers_on` with four passes; with these, and with three, the rate chosen with 12 did best too."""
     return [job._replace(schedule=ON) for job in listed_pointers([WHOLE_ON | FOUR], seed)]
