@@ -169,12 +169,13 @@ def drawn(key, budget):
 
 def unfilled(key, budget):
     """The names of parameters that nothing gives a value."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True)  # then memory that is not filled holds nan
+    before = torch.get_deterministic_debug_mode()
+    # then memory that is not filled holds nan (use_deterministic_algorithms does so too, and imports the compiler)
+    torch.set_deterministic_debug_mode("error")
     try:
         model = build(key, budget=budget, width=8, heads=1, context=6)
     finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.set_deterministic_debug_mode(before)
     return [name for name, p in model.named_parameters() if not p.isfinite().all()]
 
 
