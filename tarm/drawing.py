@@ -27,13 +27,29 @@ NOT_RUN, NOT_RUN_COLOUR = "not\u00a0run", "#888888"  # one word, where lines are
 LINE = 0.085      # height of a line of a label beside curves, in units of their y axis
 
 
-def new(height, rows=1, columns=1, note="", **options):
-    """(figure, axes in a list), with the note that says what the figure shows below them."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+def new(height, rows=1, columns=1, note="", width=WIDTH, note_size=8.5, **options):
+    """(figure, axes in a list), with the note that says what the figure shows below them. Sizes in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options).flatten().tolist()
     lines = [textwrap.fill(line, NOTE_WIDTH) for line in note.splitlines()]
-    figure.supxlabel("\n".join(lines), fontsize=8.5, color="#666666", x=0.01, ha="left")
+    figure.supxlabel("\n".join(lines), fontsize=note_size, color="#666666", x=0.01, ha="left")
     return figure, axes
+
+
+def grid(count, columns, row_height, room, note, xlabel, ylabel):
+    """(figure, axes in a list) of so many panels, `columns` a row, that share their axes; named at the left and below.
+
+    room: inches of height beside the rows.
+    """
+    rows = -(-count // columns)
+    figure, axes = new(row_height * rows + room, rows, columns, note, sharex=True, sharey=True)
+    for ax in axes[count:]:
+        ax.remove()
+    for ax in axes[:count:columns]:
+        ax.set_ylabel(ylabel)
+    for ax in axes[:count][-columns:]:
+        ax.set_xlabel(xlabel)
+    return figure, axes[:count]
 
 
 def styled(draw):

@@ -6,7 +6,7 @@ import textwrap
 
 import matplotlib
 
-from .drawing import CHANCE, new, percent, styled
+from .drawing import CHANCE, grid, new, percent, styled
 from .gain import FORM_NAMES
 from .ladder import LADDER
 
@@ -36,9 +36,8 @@ def model_by_model(ends, models, chance, threshold, note=""):
 
     One row per run: model, rung, passes, seed, accuracy. chance, threshold: levels, dashed and dotted.
     """
-    rows = -(-len(models) // 4)
-    figure, axes = new(1.9 * rows + 0.7, rows, 4, note, sharex=True, sharey=True)
-    for i, (ax, model) in enumerate(zip(axes, models)):
+    figure, axes = grid(len(models), 4, 1.9, 0.7, note, "block passes", "characters right, %")
+    for ax, model in zip(axes, models):
         here = ends[ends["model"] == model]
         colour, _ = style_of(model, here["rung"].iloc[0])
         ax.plot(here.groupby("passes")["accuracy"].median(), color=colour, linewidth=1.3)
@@ -49,10 +48,7 @@ def model_by_model(ends, models, chance, threshold, note=""):
         ax.axhline(threshold, **CHANCE | {"linestyle": ":"})
         passes_axis(ax, (3, 6, 12, 24))
         title = model.replace(", ", ",\n") if ", " in model else textwrap.fill(model, 14)
-        percent(ax.yaxis, ylim=(0, 1.04), title=title, xlabel="block passes" if i >= len(models) - 4 else "")
-        ax.set_ylabel("" if i % 4 else "characters right, %")
-    for ax in axes[len(models):]:
-        ax.remove()
+        percent(ax.yaxis, ylim=(0, 1.04), title=title)
     return figure
 
 

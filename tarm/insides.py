@@ -3,27 +3,21 @@
 They are narrow, so that a telephone shows their words at a size that can be read.
 """
 
+from functools import partial
+
 import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
-from .drawing import name_end, on, spread, styled
+from .drawing import name_end, new, on, spread, styled
 from .ladder import LADDER
 
 WIDTH = 5.2  # inches
+panels = partial(new, width=WIDTH, note_size=7.5)
 STREAMS = {"x": "#4d4d4d", "h": "#2878b8", "z": "#fd8d3c", "y": "#7f2704"}
 DASHES = {"x": (0, (1, 1)), "h": "-", "z": (0, (4, 1.5)), "y": "-"}  # so that greyscale tells them apart
 MARKS = (("o", "#08306b"), ("s", "#d94801"), ("^", "#2878b8"), ("D", "#7f2704"))  # of series that are not lines
 BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#08306b"])
-
-
-def panels(height, rows=1, columns=1, note="", **options):
-    """(figure of WIDTH, axes in a list), with the note that says what the figure shows below them."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **options).flatten().tolist()
-    figure.supxlabel(note, fontsize=7.5, color="#666666", x=0.01, ha="left")
-    return figure, axes
 
 
 def name_ends(axes, ends, apart=0.075):

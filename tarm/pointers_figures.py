@@ -4,7 +4,7 @@ Each takes a table of `tarm.gain.by_quarter`, returns a Figure; the answer's las
 the first one four.
 """
 
-from .drawing import CHANCE, new, percent, styled
+from .drawing import CHANCE, grid, percent, styled
 from .gain_figures import passes_axis, style_of
 
 
@@ -15,19 +15,15 @@ def by_pointers(quarters, models, guess, note=""):
     quarters: each run with the passes that it was trained with; models: {model: what its panel is called}; guess: what
     can be had without following the pointers, by how many there are (1 to 4), dashed.
     """
-    figure, axes = new(2.0 * -(-len(models) // 5) + 0.7, -(-len(models) // 5), 5, note, sharex=True, sharey=True)
-    for i, (ax, model) in enumerate(zip(axes, models)):
+    figure, axes = grid(len(models), 5, 2.0, 0.7, note, "pointers", "characters right, %")
+    for ax, model in zip(axes, models):
         here = quarters[quarters["model"] == model].assign(pointers=lambda rows: 5 - rows["quarter"])
         colour, _ = style_of(model, here["rung"].iloc[0])
         for _, line in here.sort_values("pointers").groupby(["passes", "seed"]):
             ax.plot(line["pointers"], line["accuracy"], "o-", color=colour, markersize=4,
                     markerfacecolor="none", linewidth=1.1, alpha=0.8, clip_on=False)
         ax.plot(guess.index, guess, **CHANCE)
-        percent(ax.yaxis, ylim=(0, 1.04), xticks=(1, 2, 3, 4), title=models[model],
-                xlabel="pointers" if i >= len(models) - 5 else "")
-        ax.set_ylabel("" if i % 5 else "characters right, %")
-    for ax in axes[len(models):]:
-        ax.remove()
+        percent(ax.yaxis, ylim=(0, 1.04), xticks=(1, 2, 3, 4), title=models[model])
     return figure
 
 
@@ -35,8 +31,8 @@ def by_pointers(quarters, models, guess, note=""):
 def by_passes(quarters, models, note=""):
     """The same over the number of passes run, a panel per model, a line for each number of pointers: means over seeds,
     and a mark a run. A dotted line stands at the number of passes with which these were trained."""
-    figure, axes = new(2.1 * -(-len(models) // 4) + 0.9, -(-len(models) // 4), 4, note, sharex=True, sharey=True)
-    for i, (ax, model) in enumerate(zip(axes, models)):
+    figure, axes = grid(len(models), 4, 2.1, 0.9, note, "passes run (log scale)", "characters right, %")
+    for ax, model in zip(axes, models):
         here = quarters[quarters["model"] == model]
         for quarter, colour in zip((4, 3, 2, 1), ("#fdbe6f", "#41ab9d", "#3573b9", "#4d1a6b")):
             line = here[here["quarter"] == quarter]
@@ -46,11 +42,7 @@ def by_passes(quarters, models, note=""):
                     markerfacecolor="white", clip_on=False)
         ax.axvline(here["trained"].iloc[0], **CHANCE | {"linestyle": ":"})
         passes_axis(ax, (2, 4, 6, 12, 24))
-        percent(ax.yaxis, ylim=(0, 1.04), title=models[model],
-                xlabel="passes run (log scale)" if i >= len(models) - 4 else "")
+        percent(ax.yaxis, ylim=(0, 1.04), title=models[model])
         ax.tick_params(axis="x", labelbottom=True)
-        ax.set_ylabel("" if i % 4 else "characters right, %")
-    for ax in axes[len(models):]:
-        ax.remove()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False, fontsize=9)
     return figure
