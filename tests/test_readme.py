@@ -106,10 +106,11 @@ def test_what_it_does_not_depend_on_is_counted_from_the_records(committed):
              {"residual": "1/passes"}, {"supervision": "steps"}]
     assert {counted(**change) for change in named} == {(0, 5)} and counted(readout="mean") == (1, 5)
     deep = copied[copied["change"] == cause.named({"supervision": "steps"})]["accuracy"]
-    says("**What did not mend it,** in any of five runs each (which leaves up to {:.0f} % of runs open): AdamW's eps, "
-         "learning rates from 0.0001 to 0.003, 3000 steps, a window of 4 or 6 passes, how `y` starts, where the input "
-         "enters, smaller residual branches, a loss at every step (with which one run ended at {:.0f} %). Reading the "
-         "mean of all steps mended one run of five.",
+    says("**What did not mend it at this rate and in these {} steps,** in any of five runs each (which leaves up to "
+         "{:.0f} % of runs open): AdamW's eps, learning rates from 0.0001 to 0.003, 3000 steps, a window of 4 or 6 "
+         "passes, how `y` starts, where the input enters, smaller residual branches, a loss behind each of its N steps "
+         "(with which one run ended at {:.0f} %). Reading the mean over these steps mended one run of five.",
+         jobs("cpu", "controls")[0].run.training_steps,
          100 * share_interval(0, 5)[1], int(100 * deep.max()))
 
 
@@ -142,8 +143,9 @@ def test_what_one_stream_does_is_counted_from_the_records(committed):
     says("learned copy in four of five runs with its whole gradient, and in none of five "
          "when it is cut to three passes.")
     assert (counted("ar_trm", **cycle), counted("ar_trm", **cycle, window="3")) == ((4, 5), (0, 5))
-    says("(So did Iterative and Iterative Step, in ten of ten runs and in none of ten; but a cut leaves their "
-         "embeddings untrained, and one pass cut is enough to slow Iterative down.) Dense learns either way.")
+    says("(Iterative and Iterative Step are alike: whole, ten of ten runs learned, and cut to three passes none of "
+         "ten. But there the cut leaves the embeddings untrained, and to leave out one pass already slows Iterative "
+         "down.) Dense learns either way.")
     tied = "iterative", "iterative_step"
     assert ([counted(rung) for rung in tied] == [(5, 5)] * 2
             and [counted(rung, window="3") for rung in tied] == [(0, 5)] * 2)
@@ -151,8 +153,8 @@ def test_what_one_stream_does_is_counted_from_the_records(committed):
     both = {"window": "3", "norm": "post", "scale": "unit"}
     assert counted("ar_trm", **cycle, **both) == (5, 5) and counted("iterative", **both) == (0, 3)
     share = mechanism([cycle | both])["share"].item()
-    says("Post-norm and unit scale mend the long cycle, in five of five, where they leave {:.0f} % of its gradient, "
-         "and not Iterative, in none of three.", 100 * share)
+    says("Post-norm and unit scale mend the long cycle in five runs of five, where they leave {:.0f} % of its "
+         "gradient; Iterative they mend in none of three.", 100 * share)
 
 
 def test_the_published_model_learns_both_tasks_with_three_passes(committed):
@@ -180,6 +182,8 @@ def test_what_holds_at_this_setting_only_is_counted_from_the_records(committed):
             wide.setdefault((run.norm, run.scale), []).append(right)
     published = [round(100 * right) for right in wide["pre", "published"]]
     says("There the published model is above chance, at {} to {} %;", min(published), max(published))
+    says("after 500 of 5000 steps the published model has {} to {} %, where chance is {:.0f}.", min(published),
+         max(published), 100 * TASKS["copy"].chance(10).mean())
     assert {change: (sum(right >= LEARNED for right in each), len(each)) for change, each in wide.items()} == {
         ("pre", "published"): (0, 5), ("post", "published"): (4, 5), ("pre", "unit"): (5, 5), ("post", "unit"): (5, 5)}
     says("(500 steps, bf16): post-norm with four seeds of five, unit scale with five; as published with none.")
@@ -274,11 +278,15 @@ def test_what_is_said_of_the_first_character_is_counted_from_the_records(committ
     compared = compare(committed)
     first = compared[(compared["group"] == "first 192") & (compared["seeds"] > 0)]
     mine = first[first["rung"] == "ar_trm"]
-    says("and the AR-TRM is far above, {:.0f} to {:.0f} % where the paper has {:.0f} to {:.0f}.",
-         mine["mean"].min(), mine["mean"].max(), mine["published"].min(), mine["published"].max())
-    others = first[(first["rung"] != "ar_trm") & ~first["column"].str.contains("10")]
-    says("at half that width they are mostly below them on the first character of sums of 20 and 30 digits")
-    assert (others["mean"] < others["published"]).mean() > 0.8 and len(others) > 5
+    says("the AR-TRM has {:.0f} to {:.0f} %, little more than a guess ({:.0f}), where the paper has {:.0f} to {:.0f}.",
+         mine["mean"].min(), mine["mean"].max(), 100 * TASKS["addition"].chance(20)[0],
+         mine["published"].min(), mine["published"].max())
+    others = first[first["rung"].isin(["dense", "iterative", "iterative_step"]) & ~first["column"].str.contains("10")]
+    says("At half that width, sampled and on problems seen, the three that were run are below them on the first "
+         "character of sums of 20 and 30 digits in five of six cases;")
+    flat = {"dense", "iterative", "iterative_step", "universal", "dual_ut"}
+    assert ((others["mean"] < others["published"]).sum(), len(others), set(first["rung"]) & flat) == (
+        5, 6, set(others["rung"]))
 
 
 def test_the_two_rungs_that_cut_the_gradient_stay_low_in_the_first_figure():
