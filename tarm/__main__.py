@@ -103,7 +103,8 @@ def parser():
     sub.add_argument("--pairs", type=int, default=3, help="times that everything is measured (default: 3)")
     sub.add_argument("--problems", type=int, default=100, help="problems that we decode at once (default: 100)")
     sub.add_argument("--threads", type=int, default=1, help="threads that PyTorch may use (default: 1)")
-    sub.add_argument("--part", metavar="A,B", help=f"only these of {', '.join(part.__name__ for part in bench.PARTS)}")
+    sub.add_argument("--part", metavar="A,B", 
+                     help=f"only these of {', '.join(part.__name__ for part in bench.PARTS)}; saves nothing")
     sub.add_argument("--out", type=Path, default=Path(".tarm/bench"),
                      help="folder of table and figure (default: .tarm/bench)")
     sub = command("ladder", "the seven rungs: passes and parameters", "ladder --width 64 --heads 4",
@@ -160,8 +161,9 @@ def main(words=None):
         commands.call(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("interrupted; finished runs are kept, and an unfinished one as it was saved last (--save-every): "
-              "the same command goes on from there", file=sys.stderr)
+        trains = {"figures", "sweep", "train"} & set(words)
+        print("interrupted" + "; finished runs are kept, and an unfinished one as it was saved last (--save-every): "
+              "the same command goes on from there" * bool(trains), file=sys.stderr)
         return 130
     except BrokenPipeError:  # nobody reads on
         # what is still to be written goes nowhere

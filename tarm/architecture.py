@@ -86,11 +86,11 @@ class Architecture:
         model = LADDER[self.rung].model
         if not self.window.isdecimal() or not 1 <= int(self.window) <= self.budget:
             named = f"one of {', '.join(WINDOWS)}" if model.nested else "cycle"
-            counted = model.halting_head != "act_halt" and not self.reads_every_step
+            counted = model.halting_head != "act_halt" and not self.changes_what_is_read
             raise ValueError(f"window={self.window!r} is not known: choose {named}"
                              + f", or a number of block passes from 1 to the budget, {self.budget}" * counted)
         object.__setattr__(self, "window", str(int(self.window)))
-        if model.halting_head == "act_halt" or self.reads_every_step:
+        if model.halting_head == "act_halt" or self.changes_what_is_read:
             raise ValueError(f"window={self.window} block passes have a meaning only "
                              "where nothing but the last step is read, rungs 1 to 3 and 7: "
                              + (f"use one of {', '.join(WINDOWS)}" if model.nested else "leave it at cycle"))
@@ -99,8 +99,8 @@ class Architecture:
                              f"budget={self.budget}: leave it at cycle")
 
     @property
-    def reads_every_step(self):
-        """Does the loss look at every step, where the rung itself looks at the last?"""
+    def changes_what_is_read(self):
+        """Is more read than the rung itself reads, in training or in decoding: the steps before the last?"""
         return self.supervision != "end" or self.readout == "mean" or self.halting_head == "trained"
 
     def untruncated(self):
@@ -146,7 +146,7 @@ class Architecture:
             raise ValueError("supervision=steps-optimised is for rung 7 with window=cycle or step "
                              "and its published readout: no gradient crosses from one step to the next")
         own = (model.core, getattr(model, "reading", model.core))
-        if self.reads_every_step and any(not each.__module__.startswith(f"{__package__}.ladder.") for each in own):
+        if self.changes_what_is_read and any(not each.__module__.startswith(f"{__package__}.ladder.") for each in own):
             raise ValueError(f"{self.rung} has a core or a reading of its own, "
                              "in whose place supervision, readout=mean and halting_head=trained would put another: "
                              "leave them as published, or let the rung inherit both")

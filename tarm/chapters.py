@@ -57,9 +57,9 @@ def live(run, profile, device="cpu", every=50):
 
     At the smoke profile it takes four steps only, so that every cell runs but nothing is learned.
     """
-    steps = SMOKE_STEPS if profile == "smoke" else run.training_steps
-    return train(replace(run, training_steps=steps, warmup=min(run.warmup, steps)),
-                 Schedule(min(every, steps), (run.length,)), device)
+    if profile == "smoke":
+        run = replace(run, training_steps=SMOKE_STEPS, warmup=min(run.warmup, SMOKE_STEPS - 1))
+    return train(run, Schedule(min(every, run.training_steps), (run.length,)), device)
 
 
 def learning_curve(result, length):

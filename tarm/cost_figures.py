@@ -20,9 +20,9 @@ def shares(rows, precision):
 
 
 @styled
-def bench(rows, note=""):
+def bench(rows):
     """How many times as fast as published, and how much of the machine's peak; rows as `tarm.bench` measures them."""
-    figure, (step, evaluation, rate) = new(3.6, 1, 3, note)
+    figure, (step, evaluation, rate) = new(3.6, 1, 3)
     places = {rung: -i for i, rung in enumerate(LADDER)}
     # bf16 where it is of use
     measured = {name: style for name, style in ARITHMETICS.items() if (rows["part"] == f"step, {name}").any()}
@@ -51,12 +51,12 @@ def bench(rows, note=""):
 
 
 @styled
-def precisions(points, note=""):
+def precisions(points):
     """Accuracy over training in each precision, a panel per rung, a line and marker per seed.
 
     One row per rung, seed, precision and step: value (a share).
     """
-    figure, axes = new(3.1, 1, points["rung"].nunique(), note, sharey=True)
+    figure, axes = new(3.1, 1, points["rung"].nunique(), sharey=True)
     markers = dict(zip(sorted(points["seed"].unique()), "osD^v"))
     for ax, (rung, here) in zip(axes, points.groupby("rung", sort=False)):
         for (seed, precision), line in here.groupby(["seed", "precision"]):

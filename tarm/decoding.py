@@ -117,6 +117,8 @@ def decodings(model, prompt, n, noises, draft=None, steps=None):
     The prompts, and the draft, are read once for all.
     """
     B, P = prompt.shape
+    if P < 1:
+        raise ValueError(f"prompts of the shape {(B, P)} have nothing to go on from: give each a character or more")
     if n < 1:
         raise ValueError(f"n={n} leaves nothing to write: it must be 1 or more")
     read = prompt if draft is None else torch.cat([prompt, draft[:, :-1]], dim=1)

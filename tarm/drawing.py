@@ -24,6 +24,7 @@ MARKERS = dict(zip(LADDER, "osD^vPX"))  # a rung that somebody adds gets a star
 CHANCE = {"color": "#999999", "linewidth": 1, "linestyle": (0, (3, 2))}
 NOTE_WIDTH = 115  # characters in a line of the note
 NOT_RUN, NOT_RUN_COLOUR = "not\u00a0run", "#888888"  # one word, where lines are broken
+DIVERGED = "diverged"
 LINE = 0.085      # height of a line of a label beside curves, in units of their y axis
 
 
@@ -134,9 +135,14 @@ def label_lines(axes, lines, width):
         name_end(axes, name, (x, y or 0), (x, height), colour, leads=y is not None, fontsize=9, linespacing=1.0)
 
 
-def counted(name, seeds):
+def counted(name, seeds, none=NOT_RUN):
     """A name and, in brackets, its number of seeds; "UT: not run" where there is none."""
-    return f"{name} ({seeds})" if seeds else f"{name}: {NOT_RUN}"
+    return f"{name} ({seeds})" if seeds else f"{name}: {none}"
+
+
+def none_of(point):
+    """What a point without a value says: nothing was run, or all that was diverged."""
+    return DIVERGED if point["diverged"] else NOT_RUN
 
 
 def curves(axes, points, x, width, say_seeds=False):
@@ -148,7 +154,7 @@ def curves(axes, points, x, width, say_seeds=False):
     for rung, line in points.groupby("rung", sort=False):
         entry, seeds, line = LADDER[rung], line["seeds"].max(), line.sort_values(x)
         if not seeds:
-            ends.append((line[x].iloc[-1], None, counted(entry.short, 0), NOT_RUN_COLOUR))
+            ends.append((line[x].iloc[-1], None, counted(entry.short, 0, none_of(line.iloc[0])), NOT_RUN_COLOUR))
             continue
         if line["seeds"].min() > 1:  # each seed as a thin line
             for values in zip(*line["values"]):
@@ -174,9 +180,10 @@ def bars(axes, points, places):
     error = [points["mean"] - points["low"], high - points["mean"]]  # nan draws nothing
     axes.barh(place, points["mean"].fillna(0), color=[LADDER[rung].colour for rung in points["rung"]],
               height=0.72, xerr=error, error_kw={"elinewidth": 1, "capsize": 2, "ecolor": "#222222"})
-    for y, mean, values in zip(place, points["mean"], points["values"]):
+    for y, (_, point) in zip(place, points.iterrows()):
+        mean, values = point["mean"], point["values"]
         if not values:
-            axes.text(0.28, y, NOT_RUN, va="center", fontsize=8.5, color=NOT_RUN_COLOUR)
+            axes.text(0.28, y, none_of(point), va="center", fontsize=8.5, color=NOT_RUN_COLOUR)
             continue
         if len(values) > 1:
             axes.plot(values, [y] * len(values), linestyle="", marker="o", markersize=3.5, markerfacecolor="white",

@@ -18,7 +18,7 @@ def backward_passes(run):
         return int(run.window)
     if not LADDER[run.rung].model.nested or run.window == "all":
         return run.budget
-    reads_the_last = LADDER[run.rung].model.halting_head == "q_halt" and not run.reads_every_step  # as rung 7 does
+    reads_the_last = LADDER[run.rung].model.halting_head == "q_halt" and not run.changes_what_is_read  # as rung 7 does
     steps = 1 if reads_the_last else run.steps
     return steps * cycle * (run.outer if run.window == "step" else 1)
 
@@ -55,7 +55,7 @@ def seconds_per_step(run, device, steps=2, recompute=False, compiled=False):
 
 def decoding_rate(run, device, problems=16):
     """Measured FLOP a second of decoding twice, at the training length, with an untrained model."""
-    model = run.build(run.seed).to(device).eval()
+    model = run.build().to(device).eval()
     prompt, answer = TASKS[run.task].problems(problems, run.length, torch.Generator().manual_seed(0))
     prompt, answer, noise = (part.to(device) for part in (
         prompt, answer, gumbel((*answer.shape, run.vocabulary), torch.Generator().manual_seed(0))))

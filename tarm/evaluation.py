@@ -96,9 +96,13 @@ def having(scores, length, problems="unseen", decoding="greedy"):
 
 
 def character_accuracy(scores, length, problems="unseen", decoding="greedy"):
-    """The character accuracy of the one Score asked for, in [0, 1]."""
-    score, = having(scores, length, problems, decoding)
-    return metrics(score)["character"][0]
+    """The character accuracy of the one Score asked for, in [0, 1]. Raises ValueError where there is not just one."""
+    found = having(scores, length, problems, decoding)
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} of these evaluations have length={length}, problems={problems}, "
+                         f"decoding={decoding}: give those of one step, at one of the lengths "
+                         f"{sorted({score.length for score in scores})}; `curve` takes those of all steps")
+    return metrics(found[0])["character"][0]
 
 
 def curve(scores, length):

@@ -137,8 +137,6 @@ def last_character_bottleneck(table, profile, **values):
     return rows, points.assign(overcome=points["rung"].map(final) > 0.5)
 
 
-SETTING = ("width", "budget", "training_length", "training_steps", "variant")  # what runs of one rung may differ in
-
 RESULTS = {selection.__name__: selection for selection in (
     performance_across_tasks, addition_by_architecture, accuracy_by_position, learning_dynamics,
     last_character_bottleneck)}
@@ -175,6 +173,10 @@ def every(column):
     return " and ".join(map(str, column.unique()))
 
 
+# by problems and decoding, what has a name
+PROTOCOLS = {("unseen", "greedy"): "careful protocol: ", ("seen", "sampled"): "published protocol: "}
+
+
 def note(rows):
     """What a figure of results says of itself, from the rows behind it: two lines."""
     tasks = ", ".join(f"{task} of {every(here['training_length'])} digits ({every(here['training_steps'])} steps)"
@@ -193,7 +195,7 @@ def note(rows):
         spread = "fewer than five seeds: no intervals, no ranking"
     else:
         spread = "95 % Student-t intervals where there are five seeds or more"
-    protocol = "careful" if (first.problems, first.decoding) == ("unseen", "greedy") else "published"
+    protocol = PROTOCOLS.get((first.problems, first.decoding), "")
     by_task = ran.groupby(level="task", sort=False)
     alike = (by_task.nunique() == 1).all() and len(ran) == len(seeds)  # every rung has as many
     count = f"{least}" if least == most else f"{least} to {most}"
@@ -210,25 +212,22 @@ def note(rows):
         repeats += f"; {diverged} run{'s' * (diverged > 1)} diverged, left out"
     return (f"{first.profile} profile: {tasks}; width {every(rows['width'])}, "
             f"{every(rows['budget'])} block passes{precision}\n"
-            f"{protocol} protocol: {first.decoding}, {problems} {first.problems} problems; "
+            f"{protocol}{first.decoding}, {problems} {first.problems} problems; "
             f"{repeats}; {spread}; dashed: chance")
 
 
 def result_figure(stem, table, profile, **values):
     """(rows of the table, points, Figure) of one figure of RESULTS.
 
-    values: of further columns of the table, such as study="mine" (default: the main study). Raises ValueError where no
-    row is left, and where several runs would be drawn as one: of one task, rung and seed.
+    values: of further columns of the table, such as study="mine" (default: the main study). Raises ValueError for a
+    metric, which each figure has of its own, where no row is left, and where several runs, tasks or evaluations would
+    be drawn as seeds of one.
     """
     choose("figure", stem, RESULTS)
+    if "metric" in values:
+        raise ValueError(f"metric={values['metric']!r} cannot be asked of {stem}, which shows one of its own: "
+                         f"leave it out, or choose another of {', '.join(RESULTS)}")
     rows, points = RESULTS[stem](table, profile, **values)
-    runs = rows.groupby(["task", "rung", "seed"])["run"].nunique()
-    if (runs > 1).any():
-        task, rung, seed = runs.idxmax()
-        alike = rows[(rows["task"] == task) & (rows["rung"] == rung) & (rows["seed"] == seed)]
-        settings = {column: sorted(set(alike[column])) for column in SETTING if alike[column].nunique() > 1}
-        raise ValueError(f"{runs.max()} runs of task={task}, rung={rung}, seed={seed} would be drawn as one: "
-                         f"keep the rows of one setting; they differ in {settings}")
     return rows, points, getattr(figures, stem)(points, note(rows))
 
 

@@ -31,8 +31,8 @@ def measured(model, tokens, targets, eps):
 def expected(run):
     """What the linear recurrence says: expected_growth of y in the last cycle (nan where there is only one),
     and expected_share of the gradient in the window (nan where the window ends within a cycle, or more than the last y
-    is read); both nan for another start, injection or sum, and where the recurrence is or may be another: for rungs 1
-    to 5 and rungs of one's own."""
+    is read, as by ACT in rung 6); both nan for another start, injection or sum, and where the recurrence is or may be
+    another: for rungs 1 to 5 and rungs of one's own."""
     scale = SCALES[run.scale]
     size, start = 1.0 if scale.input else INITIAL_STD * 2**0.5, 1.0 if scale.states else INITIAL_STD
     of = run.steps * run.outer
@@ -41,24 +41,24 @@ def expected(run):
     cycles = {"cycle": 1, "step": run.outer, "all": of}.get(run.window)
     if cycles is None and int(run.window) % (run.inner + 1) == 0:
         cycles = int(run.window) // (run.inner + 1)
-    known = LADDER[run.rung].model in (DualNestedUT, ARTRM)
-    plain = known and run.sum == "sum" and run.start == "y_init" and run.injection == "z"
-    shared = plain and cycles is not None and not run.reads_every_step
+    model = LADDER[run.rung].model
+    plain = (model in (DualNestedUT, ARTRM) and run.sum == "sum" and run.start == "y_init" and run.injection == "z")
+    shared = plain and model is ARTRM and cycles is not None and not run.changes_what_is_read
     return {"expected_growth": growth if plain and of > 1 else float("nan"),
             "expected_share": theory.share(run.inner, of, cycles, run.norm, size) if shared else float("nan")}
 
 
-def mechanism(changes=CROSS, seeds=(0,), task="copy"):
-    """Fresh models, one row per cell (see `tarm.cause`) and seed: rung, change, norm, scale, window, seed, passes,
-    cycles, and what `expected` and `measured` give on the first training batch."""
+def mechanism(changes=CROSS, seeds=(0,)):
+    """Fresh models on copy, one row per cell (see `tarm.cause`) and seed: rung, change, norm, scale, window, seed,
+    passes, cycles, and what `expected` and `measured` give on the first training batch."""
     rows = []
     for change in changes:
         for seed in seeds:
-            run = Run(**UNTIL_LEARNED | AR_TRM | {"task": task, "seed": seed} | change)
+            run = Run(**UNTIL_LEARNED | AR_TRM | {"task": "copy", "seed": seed} | change)
             rows.append({"rung": run.rung, "change": name(run), "norm": run.norm, "scale": run.scale,
                          "window": run.window, "seed": seed, "passes": run.budget,
                          "cycles": run.steps * (run.outer if LADDER[run.rung].model.nested else 1)}
-                        | expected(run) | measured(run.build(seed), *first_batch(run), run.eps))
+                        | expected(run) | measured(run.build(), *first_batch(run), run.eps))
     return pd.DataFrame(rows)
 
 

@@ -40,7 +40,7 @@ def traced_call(run):
     it a gradient that is not zero? readout: the tensor that the final norm takes. leaves:
     {parameter: name} of the inputs x, s, y, z.
     """
-    model = run.build(run.seed)
+    model = run.build()
     tokens, targets = TASKS[run.task].problems(run.batch, run.length, torch.Generator().manual_seed(run.seed)).batch()
     readout = []
     with hooked([model.final_norm], lambda norm, inputs: readout.append(inputs[0]), before=True):

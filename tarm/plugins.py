@@ -21,6 +21,7 @@ from .streams import stream
 from .studies import STUDIES, Job, Study, members
 from .tasks import RESERVE_BELOW, TASKS, VOCABULARY, Problems, Task
 from .training import check_room
+from .variants import NAMED
 
 VARIABLE = "TARM_PLUGINS"  # files, separated as in PATH; worker processes and notebooks inherit it
 
@@ -225,6 +226,10 @@ def check_rung(key):
 
 
 def add(registry, entry, kind):
+    if not str(entry.key).isidentifier():
+        raise ValueError(f"the {kind}'s key {entry.key!r} is no name: use letters, digits and _ only, as in my_{kind}")
+    if entry.key in NAMED:
+        raise ValueError(f"{entry.key!r} is the name of a variant: give your {kind} another key")
     if entry.key in registry:
         raise ValueError(f"the {kind} {entry.key!r} exists already: give yours another key; one that you have changed "
                          "is registered anew by a new process (in a notebook: restart the kernel)")

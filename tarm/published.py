@@ -63,7 +63,7 @@ class PublishedTraining:
 
     def __init__(self, run, device="cpu"):
         self.run, self.device = run, device
-        self.model = published_form(run.build(run.seed)).to(device).train()
+        self.model = published_form(run.build()).to(device).train()
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=run.learning_rate, betas=BETAS, eps=run.eps,
                                            weight_decay=run.weight_decay)
         self.problems = torch.Generator().manual_seed(run.seed)

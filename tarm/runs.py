@@ -75,13 +75,15 @@ class Run(Architecture):
         done = (step - self.warmup) / (self.training_steps - self.warmup)
         return self.learning_rate * (LEAST + (1 - LEAST) * (1 + math.cos(math.pi * done)) / 2)
 
+    def build(self, seed=None):
+        """As `Architecture.build`, initialised from the run's own seed where no other is given."""
+        return super().build(self.seed if seed is None else seed)
+
     def window_at(self, step):
         """The passes that a training step trains, where the window is a number of them that is warmed up; else None."""
         if not self.window_warmup:
             return None
-        k = int(self.window)
-        first = min(2, k)
-        return first + int((k - first) * min(1, (step - 1) / self.window_warmup))
+        return 2 + int((int(self.window) - 2) * min(1, (step - 1) / self.window_warmup))
 
     def untruncated(self):
         """As `Architecture.untruncated`, without the warm-up of a window that is then gone."""

@@ -78,13 +78,24 @@ def holm(p_values):
 
 def over_seeds(rows, by):
     """Collapse the seeds of a tidy table: one row per combination of `by`, in order of appearance,
-    with mean, low, high (see `interval`), values (a list, one a seed) and seeds, their number. Rows without a value, of
-    what has not been run, count for no seed."""
+    with mean, low, high (see `interval`), values (a list, one a seed), seeds, their number, and diverged: how many had
+    no value. Rows without a seed, of what has not been run, count for none.
+
+    Raises ValueError where a combination has several rows of one seed, which are no seeds of their own.
+    """
     def collapse(group):
         values = group["value"].dropna().tolist()
         low, high = interval(values)
         return pd.Series({"mean": group["value"].mean(), "low": low, "high": high, "values": values,
-                          "seeds": len(values)})
+                          "seeds": len(values), "diverged": int((group["value"].isna() & group["seed"].notna()).sum())})
 
-    result = rows.groupby(by, sort=False)[["value"]].apply(collapse).reset_index()
-    return result.astype({"seeds": int})
+    ran = rows[rows["seed"].notna()]
+    if (again := ran.duplicated([*by, "seed"])).any():
+        which = ran[again].iloc[0][[*by, "seed"]]
+        alike = ran[(ran[[*by, "seed"]] == which).all(axis=1)]
+        settings = {column: sorted(set(alike[column]), key=str) for column in alike
+                    if column not in ("run", "value", "count") and alike[column].nunique() > 1}
+        raise ValueError(f"{len(alike)} rows with {', '.join(f'{name}={one}' for name, one in which.items())} would be "
+                         f"drawn as so many seeds: keep the rows of one setting; they differ in {settings}")
+    result = rows.groupby(by, sort=False)[["value", "seed"]].apply(collapse).reset_index()
+    return result.astype({"seeds": int, "diverged": int})

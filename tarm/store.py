@@ -155,12 +155,15 @@ class Store:
             part.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8", newline="\n")
 
     def load(self, run_hash):
-        """The record of one run, a dict. Raises ValueError where the file is not a whole record
+        """The record of one run, a dict. Raises ValueError where the file is not there, or not a whole record
         of this schema whose configuration has the hash it is named by.
 
         Its configuration lacks fields that did not exist yet when it was made: `tarm.runs.run_from` reads it as a Run.
         """
         path = self.record_path(run_hash)
+        if not path.exists():
+            raise ValueError(f"there is no record {path}: `python -m tarm list --store {shlex.quote(str(self.root))}` "
+                             "names those that are there")
         way_out = f"`python -m tarm rm {run_hash} --store {shlex.quote(str(self.root))}` removes it"
         try:
             record = json.loads(path.read_text(encoding="utf-8"))

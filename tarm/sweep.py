@@ -147,10 +147,14 @@ def _reporter(run, store, earlier):
     return report
 
 
+# how PyTorch says it of a CPU, on Windows and elsewhere, and of Apple's GPU
+NO_MEMORY = "not enough memory", "can't allocate memory", "out of memory"
+
+
 def explain(error, run, device):
     """One line on what went wrong, with the way out where it is known."""
     text = str(error).strip().split("\n")[0]
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in text:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in text for words in NO_MEMORY):
         return (f"out of memory on {device} with batch={run.batch}, width={run.width}, budget={run.budget}: "
                 "lower one of them, add --recompute, or train fewer runs at a time with --jobs")
     if isinstance(error, (ValueError, OSError)):
@@ -187,6 +191,7 @@ def sweep(jobs, store, device="cpu", workers=None, threads=None, command="", min
     Raises ValueError for runs of tasks or rungs that they do not know, and RuntimeError where one of them is killed;
     a run that fails is named in the Sweep.
     """
+    jobs = list(jobs)
     for job in jobs:
         if store.has(*job):
             store.clear_finished(job.run.hash)

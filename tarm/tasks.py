@@ -26,7 +26,7 @@ def id_of(character):
 
 def encode(text):
     """Characters -> ids (T,). Raises ValueError for a character outside the vocabulary."""
-    return torch.tensor([id_of(character) for character in text])
+    return torch.tensor([id_of(character) for character in text], dtype=torch.int64)
 
 
 def decode(ids):
@@ -51,9 +51,6 @@ class Problems(NamedTuple):
         targets = row[:, 1:].clone()
         targets[:, :P - 1] = IGNORE
         return row[:, :-1], targets
-
-    def select(self, rows):
-        return Problems(self.prompt[rows], self.answer[rows])
 
 
 @dataclass(frozen=True)

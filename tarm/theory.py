@@ -52,7 +52,11 @@ def influence(L, cycles, norm="pre", size=1.0):
 def share(L, cycles, window=1, norm="pre", size=1.0):
     """The share of the last `window` of the cycles in that influence, in (0, 1].
 
-    With norm="pre" nearly (lambda^window - 1) / (lambda^cycles - 1), lambda being the growth.
+    With norm="pre" nearly (lambda^window - 1) / (lambda^cycles - 1), lambda being the growth. Raises ValueError for a
+    window that is not from 1 to cycles.
     """
+    if not 1 <= window <= cycles:
+        raise ValueError(f"window={window} is not a number of the cycles, of which there are {cycles}: "
+                         f"choose one from 1 to {cycles}")
     found = influence(L, cycles, norm, size)
     return float(found[-window:].sum() / found.sum())

@@ -52,7 +52,7 @@ class Progress:
         if compiled and run.dropout_stream == "bits":
             raise ValueError(f"dropout_stream={run.dropout_stream} cannot be compiled: leave out --compile, "
                              "or use dropout_stream=torch")
-        self.model = run.build(run.seed).to(device).train()
+        self.model = run.build().to(device).train()
         for block in self.model.block if compiled else ():
             block.forward = compiled_in_training(block)
         for block in self.model.block if recompute else ():

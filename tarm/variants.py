@@ -63,10 +63,11 @@ class Variation:
             reading = Earliest.begin(x)
         else:
             reading = Last.begin(x) if a.readout == "mean" or self.halting_head == "q_halt" else ACT.begin(x)
-        return Each(reading) if self.reads_each_step else reading
+        return Each(reading) if self.returns_each_step else reading
 
     @property
-    def reads_each_step(self):
+    def returns_each_step(self):
+        """Has a call's output the logits of every step? (With an update behind each step it is a call for each.)"""
         a = self.architecture
         return a.readout == "mean" or a.supervision == "steps" or a.halting_head == "trained" and self.training
 
@@ -75,14 +76,14 @@ class Variation:
 
     def core(self, *arguments):
         """Universal's loop, with `reading`, where what is read is not as published; else the rung's own."""
-        if self.reads_each_step or self.architecture.halting_head == "trained":
+        if self.returns_each_step or self.architecture.halting_head == "trained":
             return Universal.core(self, *arguments)
         return super().core(*arguments)
 
     def output(self, readout, *rest):
         """The rung's own; with the logits of every step, and q where the halting head is trained."""
         output = super().output(readout, *rest)
-        if not self.reads_each_step:
+        if not self.returns_each_step:
             return output
         each = output.logits  # (N, B, T, vocabulary)
         if self.architecture.readout == "mean":
@@ -113,6 +114,6 @@ class Variation:
         for n in range(self.architecture.steps):
             x = self.embed(tokens)
             state = self.step(lambda h, stream="h", block=0: self.block[block](h, stream), state or self.start(x), x, n)
-            readout = self.read(state).unsqueeze(0) if self.reads_each_step else self.read(state)
+            readout = self.read(state).unsqueeze(0) if self.returns_each_step else self.read(state)
             yield self.output(readout, None, torch.full(tokens.shape, n + 1, device=tokens.device), n + 1)
             state = tuple(stream.detach() for stream in state)

@@ -328,6 +328,17 @@ def test_the_command_saves_what_it_measured(tmp_path, monkeypatch, capsys):
     assert {path.name for path in tmp_path.glob("bench.*")} == {"bench.svg", "bench.png"}
 
 
+def test_what_was_measured_before_an_error_is_kept(tmp_path, monkeypatch, capsys):
+    def fails(what, threads, only, report):
+        report(Row("matmul", "float32", 0, 2.0, 1.0, 3.0, "GFLOP/s", 2))
+        raise RuntimeError("a later part failed")
+
+    monkeypatch.setattr(bench, "measure", fails)
+    assert main(["bench", "--profile", "smoke", "--out", str(tmp_path)]) == 1
+    assert "a later part failed" in capsys.readouterr().err
+    assert pd.read_csv(tmp_path / "data" / "bench-unfinished.csv")["value"].tolist() == [2.0]
+
+
 def test_a_run_that_fails_ends_the_runs_beside_it():
     with pytest.raises(RuntimeError, match=r"2 runs at a time could not be measured: MemoryError\('no room'\)"):
         processes._throughput(OneFails("smoke", pairs=1), 2)

@@ -112,6 +112,13 @@ def test_what_the_recurrence_expects_of_a_run(change, expected_share):
     assert isnan(found) if expected_share is None else found == pytest.approx(expected_share)
 
 
+def test_of_rung_6_it_expects_the_growth_alone():
+    """Its ACT reads the y of every step, so that the window holds more than the last one's share."""
+    of = {rung: expected(Run(rung=rung, task="copy")) for rung in ("dual_nested_ut", "ar_trm")}
+    assert of["dual_nested_ut"]["expected_growth"] == of["ar_trm"]["expected_growth"] > 3
+    assert isnan(of["dual_nested_ut"]["expected_share"])
+
+
 def test_what_it_expects_of_the_growth():
     """By hand for two cycles of L = 2: y is 2x + 3y + z of the start after one, 10x + 11y + 4z after two,
     x being root 2 as large."""

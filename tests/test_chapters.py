@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,10 @@ def test_a_live_model_takes_four_steps_at_smoke_size(profile, steps):
     result = chapters.live(RUN, profile, every=20)
     assert len(result.losses) == steps[-1]
     assert chapters.learning_curve(result, 3)["step"].tolist() == steps
+
+
+def test_a_live_model_with_a_schedule_of_the_rate_takes_four_steps_too():
+    assert len(chapters.live(replace(RUN, warmup=40, decay="cosine"), "smoke").losses) == 4
 
 
 def test_readings_are_what_the_model_says_at_the_supervised_places():

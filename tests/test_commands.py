@@ -535,6 +535,8 @@ def test_an_interrupt_says_how_to_go_on(tarm, monkeypatch):
     monkeypatch.setattr("tarm.commands.training.sweep", interrupted)
     code, out, err = tarm("train --profile smoke --rung dense --task copy")
     assert code == 130 and "the same command goes on from there" in err and len(err.splitlines()) == 1
+    monkeypatch.setattr("tarm.commands.keeping.show", interrupted)
+    assert tarm("list")[::2] == (130, "interrupted\n")
 
 
 def test_a_pipe_that_nobody_reads_ends_quietly_and_not_as_a_success(folder):
@@ -551,6 +553,27 @@ def test_a_pipe_that_nobody_reads_ends_quietly_and_not_as_a_success(folder):
 def test_out_of_memory_names_what_to_lower():
     line = explain(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate\nmuch"), JOB.run, "cuda")
     assert len(line.splitlines()) == 1 and all(word in line for word in ("cuda", "batch=8", "width=16", "--jobs"))
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**55)
+    assert explain(raised.value, JOB.run, "cpu").startswith("out of memory on cpu with batch=8")
+
+
+def test_rm_names_every_run_that_it_left(tmp_path, capsys):
+    """Beside a file that is no record, too."""
+    store = Store(tmp_path)
+    store.save(JOB.run, JOB.schedule, train(JOB.run, JOB.schedule), "cpu", "")
+    store.record_path("0" * 12).write_text("{}")
+    with store.lock(JOB.run.hash):
+        assert main(["rm", JOB.run.hash, "--yes", "--store", str(tmp_path)]) == 1
+    line = capsys.readouterr().err
+    assert f"a sweep is at {JOB.run.hash}" in line and "0" * 12 in line and store.has(JOB.run)
+
+
+def test_an_empty_choice_is_no_choice_of_everything(tarm, asked):
+    for line in "sweep --profile smoke --rung ''", f"evaluate {JOB.run.hash[:6]} --lengths ''":
+        code, _, err = tarm(line)
+        assert code == 1 and len(err.splitlines()) == 1 and "''" in err
+    assert asked == []
 
 
 def test_a_store_that_cannot_be_written_is_one_line(tmp_path, capsys):

@@ -217,6 +217,15 @@ def test_evaluate_counts_what_the_plain_loop_gets_right():
     assert scores[2] == Score(7, 3, "unseen", "greedy", 50, right.sum(dim=0).tolist(), int(right.all(dim=1).sum()))
     assert character_accuracy(scores, 3) == pytest.approx(right.double().mean().item())
     assert 0 < right.sum() < right.numel()
+    with pytest.raises(ValueError, match=r"0 of these evaluations have length=4, .* at one of the lengths \[3\]"):
+        character_accuracy(scores, 4)
+    with pytest.raises(ValueError, match="2 of these evaluations have length=3"):
+        character_accuracy(2 * scores, 3)
+
+
+def test_there_is_nothing_to_go_on_from_in_an_empty_prompt():
+    with pytest.raises(ValueError, match=r"prompts of the shape \(1, 0\)"):
+        generate(build("dense", **TINY), torch.zeros(1, 0, dtype=torch.int64), 2)
 
 
 def test_evaluation_that_cannot_be_is_refused_before_training():

@@ -75,14 +75,37 @@ def test_runs_of_several_settings_are_not_drawn_as_one(one_seed):
     """Of a study with variants one is named; of one that is not there the message says how it is trained."""
     other = one_seed.assign(study="mine", run=one_seed["run"] + "x", variant="norm=post", value=0.5)
     both = pd.concat([one_seed.assign(study="mine"), other])
-    with pytest.raises(ValueError, match="2 runs of task=addition, rung=ar_trm, seed=0 would be drawn as one: "
+    with pytest.raises(ValueError, match="2 rows with task=copy, rung=dense, seed=0 would be drawn as so many seeds: "
                                          ".* differ in {'variant': .*norm=post"):
         gallery.result_figure("performance_across_tasks", both, "smoke", study="mine")
+    with pytest.raises(ValueError, match="they differ in {'problems': .'seen', 'unseen'.}"):
+        gallery.result_figure("performance_across_tasks", one_seed, "smoke", problems=["seen", "unseen"])
+    with pytest.raises(ValueError, match="they differ in {'task': .'copy', 'reverse'.}"):
+        gallery.result_figure("learning_dynamics", one_seed, "smoke", task=["copy", "reverse"])
+    with pytest.raises(ValueError, match="metric='sequence' cannot be asked of performance_across_tasks"):
+        gallery.result_figure("performance_across_tasks", one_seed, "smoke", metric="sequence")
     rows, points, _ = gallery.result_figure("performance_across_tasks", both[both["variant"] == "norm=post"], "smoke",
                                             study="mine")
     assert (points["mean"] == 0.5).all() and set(rows["variant"]) == {"norm=post"} and len(points) == 21
     with pytest.raises(ValueError, match=r"no row with .*study=yours.*: it has runs of mine \(smoke\)"):
         gallery.result_figure("performance_across_tasks", both, "smoke", study="yours")
+
+
+def test_a_note_names_the_protocols_that_have_a_name(one_seed):
+    said = {(problems, decoding): gallery.note(gallery.select(one_seed, "smoke", problems=problems, decoding=decoding))
+            for problems in ("seen", "unseen") for decoding in ("greedy", "sampled")}
+    assert {key: "published protocol" in text for key, text in said.items()} == {
+        key: key == ("seen", "sampled") for key in said}
+    assert {key: "careful protocol" in text for key, text in said.items()} == {
+        key: key == ("unseen", "greedy") for key in said}
+
+
+def test_a_rung_whose_runs_all_diverged_says_so(one_seed):
+    lost = one_seed.assign(value=one_seed["value"].where(one_seed["rung"] != "universal"))
+    for stem, words in ("performance_across_tasks", "diverged"), ("learning_dynamics", "UT:\ndiverged"):
+        _, _, figure = gallery.result_figure(stem, lost, "smoke")
+        texts = {text.get_text() for axes in figure.axes for text in axes.texts}
+        assert words in texts and not any("not\u00a0run" in text for text in texts)
 
 
 def test_what_cannot_be_drawn_names_what_there_is(one_seed):

@@ -3,12 +3,14 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from tarm import LADDER, Architecture, build
+from tarm.runs import Run
 
 PUBLISHED_SIZES = {  # the authors' models at width 384, heads 6, budget 24, context 180
     "dense": 42_640_142, "iterative": 1_853_966, "iterative_step": 1_863_182, "universal": 1_863_567,
@@ -23,6 +25,14 @@ def test_number_of_parameters_is_the_published_one(rung):
     assert published.count_parameters() == PUBLISHED_SIZES[rung]
     built = build(rung, **SMALL)
     assert built.architecture.count_parameters() == sum(p.numel() for p in built.parameters())
+
+
+def test_a_run_is_initialised_from_its_own_seed():
+    """Unless another is given; an architecture has none, and begins with 0."""
+    run = Run(rung="dense", task="copy", seed=5, budget=1, width=8, heads=1)
+    weights = [model.state_dict()["token_embedding.weight"]
+               for model in (run.build(), run.build(5), run.build(0), replace(run, seed=0).build())]
+    assert weights[0].equal(weights[1]) and weights[2].equal(weights[3]) and not weights[0].equal(weights[2])
 
 
 def test_counting_does_not_import_the_compiler():

@@ -95,6 +95,14 @@ print("other:", *other["study"].unique(), set(other["run"]) & set(rows["run"]))
             and drawn["variant"].str.contains("norm=post").all())
 
 
+@pytest.mark.parametrize("key, words", [
+    ("ar_trm_cured", "'ar_trm_cured' is the name of a variant"), ("a,b", "the rung's key 'a,b' is no name")])
+def test_a_key_that_could_not_be_asked_for_is_refused(key, words):
+    with pytest.raises(ValueError, match=words):
+        register_rung(Rung(key, "Name", "Name", "single stream", "#5aa02c", "nothing", LADDER["iterative"].model))
+    assert key not in LADDER
+
+
 def test_a_colour_that_nothing_can_draw_is_refused():
     with pytest.raises(ValueError, match="colour='5aa02c' of the rung 'green' is not known"):
         register_rung(Rung("green", "Green", "Green", "single stream", "5aa02c", "a colour", LADDER["iterative"].model))

@@ -101,16 +101,18 @@ def test_what_it_does_not_depend_on_is_counted_from_the_records(committed):
     def counted(**change):
         return cause.counted(copied[copied["change"] == cause.named(change)])
 
+    run = jobs("cpu", "controls")[0].run
     named = [{"eps": 1e-16}, *({"learning_rate": rate} for rate in (1e-4, 3e-4, 3e-3)), {"training_steps": 3000},
              {"window": "4"}, {"window": "6"}, {"start": "x"}, {"injection": "both"}, {"residual": "1/sqrt"},
              {"residual": "1/passes"}, {"supervision": "steps"}]
     assert {counted(**change) for change in named} == {(0, 5)} and counted(readout="mean") == (1, 5)
     deep = copied[copied["change"] == cause.named({"supervision": "steps"})]["accuracy"]
-    says("**What did not mend it at this rate and in these {} steps,** in any of five runs each (which leaves up to "
-         "{:.0f} % of runs open): AdamW's eps, learning rates from 0.0001 to 0.003, 3000 steps, a window of 4 or 6 "
-         "passes, how `y` starts, where the input enters, smaller residual branches, a loss behind each of its N steps "
+    says("**What did not mend it here** (one change at a time; rate {:g} and {} steps where these are not the change), "
+         "in any of five runs each (which leaves up to {:.0f} % of runs open): AdamW's eps, learning rates from 0.0001 "
+         "to 0.003, 3000 steps, a window of 4 or 6 passes, how `y` starts, where the input enters, smaller residual "
+         "branches, a loss behind each of its N steps "
          "(with which one run ended at {:.0f} %). Reading the mean over these steps mended one run of five.",
-         jobs("cpu", "controls")[0].run.training_steps,
+         run.learning_rate, run.training_steps,
          100 * share_interval(0, 5)[1], int(100 * deep.max()))
 
 
@@ -251,8 +253,8 @@ def test_sums_of_ten_digits_at_half_the_papers_width(committed):
              if (run.budget, run.norm, run.window, run.rung, run.seed) == (12, "pre", "all", "ar_trm", 0))
     early = [curve(scores(record), 10)[steps] for passes, steps in ((6, 2000), (12, 1000)) for record in committed
              if record["run"] == replace(deep, steps=None, budget=passes).hash]
-    says("After as many passes as 4000 steps of three execute, 2000 and 1000 steps, the published one has {:.0f} and "
-         "{:.0f} %.", *(100 * right for right in early))
+    says("At an equal number of executed passes, those of 4000 steps of three, so after 2000 steps of six and 1000 of "
+         "12, the published one has {:.0f} and {:.0f} %.", *(100 * right for right in early))
     assert deep.training_steps * 3 == 1000 * 12 == 2000 * 6
     ends = {(run.rung, run.norm, run.window, run.budget, run.seed): right for run, (right, _) in runs.items()}
     whole, cured = ([ends["ar_trm", norm, "all", passes, 0] for passes in (6, 12)] for norm in ("pre", "post"))

@@ -108,7 +108,7 @@ def test_who_leads_on_sums_is_counted_from_the_records(committed):
     first = gain.contrasts(ends, [("UT", other) for other in ("Iterative", "Dense", "Dual UT", "Iterative Step")],
                            {model: 3 if passes == 4 else passes for model, passes in tuning.DEPTH.items()})
     assert ((first["low"] < 0) & (first["high"] > 0)).all()
-    says("No model is in the mean more than two points better with 12 or 24 passes than with its fewest (Dual UT is {} "
+    says("No model is on average more than two points better with 12 or 24 passes than with its fewest (Dual UT is {} "
          "better with 6, {});", *span(apart(ends, ("Dual UT", 6), ("Dual UT", 3), range(5))).rstrip(")").split(" ("))
     assert means[6].sub(means[3]).drop("Dual UT").max() < 2
     assert means[[12, 24]].sub(means[3], axis=0).max(axis=None) < 2
@@ -125,7 +125,7 @@ def test_what_more_passes_than_trained_do_is_counted_from_the_records(committed)
     depths = gain.at_other_depths(committed, runs).groupby(["model", "trained", "passes"])["accuracy"].mean()
     gained = [accuracy - depths[model, trained, trained]
               for (model, trained, passes), accuracy in depths.items() if passes > trained]
-    says("With a constant rate, under which many models learn only half, none gains half a point, in the mean, by "
+    says("With a constant rate, under which many models learn only half, none gains half a point, on average, by "
          "being run with more passes than it was trained with")
     own = depths[depths.index.get_level_values("trained") == depths.index.get_level_values("passes")]
     assert own.between(0.4, 0.6).mean() > 0.4
@@ -178,8 +178,8 @@ def test_what_more_passes_do_on_pointers_is_counted_from_the_records(committed):
     says(f"After 3000 steps four are {points}five seeds) and get everything right; 12 are no better.")
     assert (ends[ends["passes"] == 4]["accuracy"] == 1).all() and (ends[ends["passes"] == 6]["accuracy"] == 1).all()
     says(f"Four passes, as many as lookups, are {points}planned when the three had been seen; with five seeds of five, "
-         "and since four get everything right this is what three miss), also after as many passes (post hoc). Three "
-         "were still rising.")
+         "and since four get everything right this is what three miss), also at an equal number of executed passes "
+         "(post hoc). With three accuracy was still rising.")
     three = curves[(curves["model"] == gain.WHOLE) & (curves["passes"] == 3)].pivot_table("accuracy", "step", "seed")
     assert (three.loc[3000] > three.loc[2500]).all()
     assert fourth.ahead == fourth.seeds == len(as_many) == 5 and 4 * 2250 == 3 * 3000

@@ -191,6 +191,11 @@ def test_a_run_of_no_list_has_no_place():
             {"profile": "cpu", "study": "controls", "window": ["4"], "supervision": ["steps"]},
             "Each of these occurs, but not together",
         ),
+        ({"profile": "smoke", "ring": ["dense"]}, "filter='ring' is not known: choose one of rung, "),
+        ({"profile": "smoke", "rung": "dense"}, r"rung='dense' is no list of values: write rung=\[...\]"),
+        ({"profile": "smoke", "budget": 12}, "budget=12 is no list"),
+        ({"profile": "smoke", "seeds": 3}, "seeds=3 is no list"),
+        ({"profile": "smoke", "seeds": ()}, r"seeds=\(\) is no list of values: .* with one or more"),
     ],
 )
 def test_runs_that_do_not_exist_are_an_error(asked, words):

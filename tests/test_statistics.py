@@ -29,12 +29,21 @@ def test_below_five_seeds_there_is_no_interval(n):
 
 
 def test_over_seeds_collapses_seeds_and_keeps_the_order():
-    rows = pd.DataFrame({"rung": ["b"] * 5 + ["a"] * 2, "value": [1, 2, 3, 4, 5, 0.2, 0.4]})
+    rows = pd.DataFrame({"rung": ["b"] * 5 + ["a"] * 2, "seed": [*range(5), 0, 1],
+                         "value": [1, 2, 3, 4, 5, 0.2, 0.4]})
     points = over_seeds(rows, ["rung"])
     assert points["rung"].tolist() == ["b", "a"] and points["seeds"].tolist() == [5, 2]
     assert points["mean"].tolist() == pytest.approx([3, 0.3])
     assert (points["low"][0], points["high"][0]) == interval([1, 2, 3, 4, 5])
     assert points[["low", "high"]].iloc[1].isna().all()
+
+
+def test_over_seeds_counts_what_diverged_and_takes_no_repetition_for_a_seed():
+    rows = pd.DataFrame({"rung": ["a", "a", "b", "b"], "seed": [0, 1, None, None], "value": [0.5, *[math.nan] * 3]})
+    assert over_seeds(rows, ["rung"])[["seeds", "diverged"]].values.tolist() == [[1, 1], [0, 0]]
+    twice = pd.concat([rows, rows.assign(width=32)])
+    with pytest.raises(ValueError, match="2 rows with rung=a, seed=0.0 would be drawn as so many seeds"):
+        over_seeds(twice.fillna({"width": 16}), ["rung"])
 
 
 @pytest.mark.parametrize("successes, n, expected", [

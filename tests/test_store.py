@@ -300,6 +300,16 @@ def test_missing_steps_are_evaluated_on_as_many_problems_as_the_record_has(store
             == {record["schedule"]["problems"]})
 
 
+def test_jobs_may_come_one_by_one(tmp_path):
+    store = Store(tmp_path)
+    assert sweep((job for job in [JOB]), store, workers=1, threads=1).finished == 1 and store.has(JOB.run)
+
+
+def test_a_record_that_is_not_there_is_a_value_error(tmp_path):
+    with pytest.raises(ValueError, match="there is no record .*0123456789ab.json: `python -m tarm list --store"):
+        Store(tmp_path).load("0123456789ab")
+
+
 def test_a_script_that_sweeps_outside_its_main_part_is_told(tmp_path):
     """Each process that trains imports the script, which would begin another sweep."""
     script = tmp_path / "script.py"

@@ -45,6 +45,10 @@ def test_vocabulary():
     assert decode(encode("12+34=046\n")) == "12+34=046\n"
 
 
+def test_no_characters_are_no_ids():
+    assert encode("").dtype == torch.int64 and encode("").shape == (0,)
+
+
 def test_a_character_outside_the_vocabulary_is_an_error():
     with pytest.raises(ValueError, match="'a' is not in the vocabulary"):
         encode("12a")

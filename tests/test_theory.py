@@ -42,6 +42,9 @@ def test_share_of_the_published_window_at_24_passes():
     growth = 2 + math.sqrt(3)
     assert theory.share(2, 8) == pytest.approx((growth - 1) / (growth**8 - 1), rel=0.1)
     assert theory.share(2, 1) == 1
+    for cycles, window in (8, 0), (8, 9), (0, 1):
+        with pytest.raises(ValueError, match=f"window={window} is not a number of the cycles, of which there are"):
+            theory.share(2, cycles, window)
 
 
 @pytest.mark.parametrize("L, size", [(1, 1.0), (2, 1.0), (2, 0.1), (4, 2.0)])

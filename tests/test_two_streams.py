@@ -102,7 +102,7 @@ def test_an_optimiser_step_behind_every_step_is_that_loop_by_hand():
     run = Run(**RUN | {"training_steps": 1, "supervision": "steps-optimised", "window": "step"})
     progress = Progress(run, "cpu")
     progress.train_step()
-    model = run.build(run.seed).train()
+    model = run.build().train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=run.learning_rate, fused=True)
     tokens, targets = TASKS["copy"].problems(run.batch, run.length, torch.Generator().manual_seed(run.seed),
                                              reserved=False).batch()

@@ -41,11 +41,11 @@ def row(part, subject, values, unit, x=0):
 
 
 @cache
-def bf16_pays(device, size=256):
+def bf16_pays(device):
     """Is a matrix product no slower in bf16 than in float32? Hardly on a CPU without it (see `tarm.precision`)."""
     seconds = []
     for dtype in PRECISIONS.values():
-        a = torch.ones(size, size, dtype=dtype, device=device)
+        a = torch.ones(256, 256, dtype=dtype, device=device)
         took = Bench(device=device, pairs=3).times(lambda: a @ a)
         seconds.append(min(each for each, in took))
     return seconds[1] <= seconds[0]

@@ -9,7 +9,7 @@ from ..evaluation import latest_accuracy
 from ..ladder import LADDER
 from ..plugins import VARIABLE, plugin_files
 from ..runs import run_from
-from ..store import COMMITTED, Store, needs_clone, scores
+from ..store import COMMITTED, Store, name_unknown, needs_clone, scores
 from ..studies import place, within
 from .options import complain
 
@@ -115,9 +115,8 @@ def command_rm(arguments):
             store.remove(run_hash)
         except ValueError as error:
             busy.append(str(error))
-    complain(table.refresh(store))
-    if busy:
-        raise ValueError("; ".join(busy))
+    if errors := [*busy, *map(str, name_unknown(table.refresh(store)))]:
+        raise ValueError("; ".join(errors))
 
 
 def command_export(arguments):

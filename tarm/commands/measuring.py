@@ -4,19 +4,35 @@ import pandas as pd
 import torch
 
 from .. import bench, cost_figures, gallery
+from ..table import write
 from .options import choose_device
 
 
 def command_bench(arguments):
-    """Print every row as it is measured, then write bench.csv, bench.svg and bench.png."""
+    """Print every row as it is measured, then write bench.csv, bench.svg and bench.png; of one that is ended early
+    bench-unfinished.csv, and with --part nothing."""
     what = bench.Bench(arguments.profile, choose_device(arguments.device), arguments.pairs, arguments.problems)
     print(f"{arguments.profile} profile, {what.device}, {arguments.threads} thread(s); "
           "median [lowest, highest] of as many rounds as a row says", flush=True)
-    rows = pd.DataFrame(bench.measure(what, arguments.threads, arguments.part, print_row))
-    rows = rows.assign(profile=arguments.profile, device=what.device, threads=arguments.threads,
-                       torch=torch.__version__)
+    found = []
+
+    def keep(row):
+        print_row(row)
+        found.append(row)
+
+    def table():
+        return pd.DataFrame(found).assign(profile=arguments.profile, device=what.device, threads=arguments.threads,
+                                          torch=torch.__version__)
+
+    try:
+        bench.measure(what, arguments.threads, arguments.part, keep)
+    except BaseException:
+        if found and not arguments.part:
+            write(table(), arguments.out / "data" / "bench-unfinished.csv")
+            print(f"what was measured so far: {arguments.out}", flush=True)
+        raise
     if not arguments.part:
-        gallery.save(cost_figures.bench(rows), rows, "bench", arguments.out)
+        gallery.save(cost_figures.bench(table()), table(), "bench", arguments.out)
         print(f"figure and table: {arguments.out}")
 
 

@@ -16,6 +16,11 @@ from ..tasks import TASKS, decode
 from .options import choose_device, whole_number
 
 
+def given(text, otherwise):
+    """The parts of what an option lists, or else one."""
+    return [str(otherwise)] if text is None else text.split(",")
+
+
 def command_evaluate(arguments):
     """A row for each length, number of steps, kind of problems and decoding. At lengths that were never trained on
     nothing is seen: there the problems drawn from all stand as "any"."""
@@ -24,8 +29,8 @@ def command_evaluate(arguments):
     run = run_from(record["configuration"])
     model = store.model(record).to(choose_device(arguments.device))
     warn_of_divergence(record)
-    lengths = [whole_number("lengths", part) for part in (arguments.lengths or str(run.length)).split(",")]
-    steps = [whole_number("steps", part) for part in (arguments.steps or str(run.steps)).split(",")]
+    lengths = [whole_number("lengths", part) for part in given(arguments.lengths, run.length)]
+    steps = [whole_number("steps", part) for part in given(arguments.steps, run.steps)]
     print(f"{run}\n{'length':>6} {'steps':>5} {'problems':8} {'decoding':8} {'count':>5} "
           f"{'character':>9} {'sequence':>8} {'first':>6} {'last':>6}")
     for length in lengths:
@@ -37,11 +42,12 @@ def command_evaluate(arguments):
                 m = {name: value for name, (value, _) in metrics(score).items()}
                 print(f"{length:>6} {n:>5} {kind:8} {score.decoding:8} {score.count:>5} {m['character']:>9.1%} "
                       f"{m['sequence']:>8.1%} {m['first']:>6.1%} {m['last']:>6.1%}")
-    with torch.no_grad():  # of the last length
-        tokens = problems["unseen"].batch()[0][:, :-1]  # as many as decoding reads
-        ran = model(tokens.to(next(model.parameters()).device), steps=max(steps)).steps
-    if ran < max(steps):
-        print(f"note: after {ran} steps every position has halted, and no more are run", file=sys.stderr)
+    if arguments.steps is not None:
+        with torch.no_grad():  # of the last length
+            tokens = problems["unseen"].batch()[0][:100, :-1]  # as many positions as decoding reads
+            ran = model(tokens.to(next(model.parameters()).device), steps=max(steps)).steps
+        if ran < max(steps):
+            print(f"note: after {ran} steps every position has halted, and no more are run", file=sys.stderr)
     met = len(record["losses"]) * run.batch
     if met < arguments.problems and run.length in lengths:
         print(f"note: of the problems listed as seen this run has met the first {met} only", file=sys.stderr)

@@ -63,7 +63,7 @@ def command_train(arguments):
 
 def command_sweep(arguments):
     filters = {field.name: [field_value(field, text) for text in given.split(",")] for field in fields(Run)
-               if field.name != "seed" and (given := getattr(arguments, field.name))}
+               if field.name != "seed" and (given := getattr(arguments, field.name)) is not None}
     profiles = STUDIES[arguments.study].profiles
     profile = arguments.profile or ("cpu" if "cpu" in profiles else profiles[0])
     these = jobs(profile, arguments.study, seed_list(arguments.seeds), **filters)

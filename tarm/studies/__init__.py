@@ -1,11 +1,14 @@
 """Each experiment as a list of runs: the paper's, and those with which this project questions it."""
 
+from collections.abc import Callable, Collection
+from dataclasses import fields
 from functools import cache
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 from ..architecture import choose
 from ..ladder import LADDER
 from ..profiles import PROFILES
+from ..runs import Run
 from ..tasks import TASKS
 from ..variants import NAMED, spelt_out
 from . import published, small, tuning, wide
@@ -51,8 +54,8 @@ STUDIES["cross_part"] = Study(small.cross_part, ("smoke", "cpu"))  # last, so th
 def jobs(profile, study="main", seeds=(0,), **filters):
     """The jobs of a study at a profile, those whose run has one of the values of each filter.
 
-    filters: rung=["ar_trm", ...], task=[...]; a rung may be one of `tarm.variants.NAMED`. Raises ValueError for a name
-    that does not exist, and where nothing is left.
+    filters: fields of a Run, as in rung=["ar_trm", ...], budget=[12]; a rung may be one of `tarm.variants.NAMED`.
+    Raises ValueError for a name that does not exist, for what is no list, and where nothing is left.
     """
     choose("study", study, STUDIES)
     choose("profile", profile, PROFILES)
@@ -60,6 +63,11 @@ def jobs(profile, study="main", seeds=(0,), **filters):
         raise ValueError(f"the study {study!r} has no profile {profile!r}: choose one of "
                          f"{', '.join(STUDIES[study].profiles)} (a study of your own has those "
                          "that `register_study` was given)")
+    for field in filters:
+        choose("filter", field, [known.name for known in fields(Run)])
+    for name, values in {"seeds": seeds, **filters}.items():
+        if isinstance(values, str) or not isinstance(values, Collection) or not len(values):
+            raise ValueError(f"{name}={values!r} is no list of values: write {name}=[...], with one or more")
     for field, names in {"rung": (*LADDER, *NAMED), "task": TASKS}.items():
         for value in filters.get(field, ()):
             choose(field, value, names)

@@ -35,7 +35,7 @@ def listed(variants, schedule, **common):
     return [Job(Run(**common | variant), schedule) for variant in variants]
 
 
-def at_other_depths(jobs, passes):
+def evaluated_at(jobs, passes):
     """The same jobs; what each has learned is evaluated in the end with other numbers of block passes as well, where
     its weights are tied and whole steps make them."""
     return [job._replace(schedule=replace(job.schedule, other_steps=other_steps(job.run, passes))) for job in jobs]

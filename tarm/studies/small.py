@@ -5,7 +5,7 @@ Each function makes the jobs of one seed.
 
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, AR_TRM, CURE, CURED, NESTED_UT, POST, UNIT, at_other_depths, listed, rungs
+from .lists import ALL, AR_TRM, CURE, CURED, NESTED_UT, POST, UNIT, evaluated_at, listed, rungs
 
 LEARNED = 0.99  # of the characters, greedy, of unseen problems: a run that is there has learned its task, and ends
 UNTIL_LEARNED = PROFILES["cpu"]["copy"].fields | {"training_steps": 600, "stop_at": LEARNED}
@@ -136,7 +136,7 @@ def depth_small(seed):
     tried with half of the passes it was trained with, with twice as many, and so on."""
     deep = [CURED | {"supervision": "steps"}, CURED | {"supervision": "steps", "halting_head": "trained"}]
     setting = PROFILES["cpu"]["addition"]
-    return at_other_depths(listed(at_depths(*deep), setting.schedule,
+    return evaluated_at(listed(at_depths(*deep), setting.schedule,
                                   **setting.fields | {"task": "addition", "seed": seed}),
                            (3, 4, 6, 12, 24, 48))
 

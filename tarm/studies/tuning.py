@@ -10,7 +10,7 @@ and a cut gradient is given the lower rate.
 from ..ladder import LADDER
 from ..profiles import PROFILES
 from ..runs import Schedule
-from .lists import ALL, AR_TRM, CURE, CURED, POST, PUBLISHED_RUNGS, UNIT, at_other_depths, listed
+from .lists import ALL, AR_TRM, CURE, CURED, POST, PUBLISHED_RUNGS, UNIT, evaluated_at, listed
 from .small import LEARNED
 
 # seeds, and so problems and fresh weights, on which settings are chosen; no result is taken from them
@@ -173,7 +173,7 @@ def tune_pointers_beyond(seed):
 def pointers(seed):
     """Every flat model, and rung 7 in several forms, at each depth; 3000 steps at most, until 99 % are right. And each
     run with other numbers of passes than it was trained with."""
-    return at_other_depths(listed_pointers([
+    return evaluated_at(listed_pointers([
         fields | depth | {"learning_rate": POINTERS_RATE[model]} for model, fields in POINTERS.items()
         for depth in depths(fields)
         # that one would be cured AR-TRM, but for its rate and its first states
@@ -191,7 +191,7 @@ def pointers_on(seed):
     runs, three passes are nearly as good, and what 12 may gain beyond that cannot be seen. Five times as many problems
     tell smaller differences."""
     found = listed_pointers([WHOLE_ON | depth for depth in (ONE_CYCLE, {"budget": 12})], seed)
-    return at_other_depths([job._replace(schedule=ON) for job in found], (3, 6, 12, 24))
+    return evaluated_at([job._replace(schedule=ON) for job in found], (3, 6, 12, 24))
 
 
 def pointers_drafts(seed):
