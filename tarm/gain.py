@@ -13,7 +13,8 @@ from .store import scores
 from .studies import hashes
 from .table import lost
 
-# what a training step costs on each axis, from a run's ledger
+# what a training step costs on each axis, from a run's ledger; trained are the passes of the batch that backward goes
+# through: the ledger's own trained_passes, by supervised character, are fewer where some have halted
 AXES = {
     "training steps": lambda ledger, steps: 1,
     "executed passes": lambda ledger, steps: ledger["executed_passes"],
