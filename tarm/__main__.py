@@ -103,7 +103,7 @@ def parser():
     sub.add_argument("--pairs", type=int, default=3, help="times that everything is measured (default: 3)")
     sub.add_argument("--problems", type=int, default=100, help="problems that we decode at once (default: 100)")
     sub.add_argument("--threads", type=int, default=1, help="threads that PyTorch may use (default: 1)")
-    sub.add_argument("--part", metavar="A,B", 
+    sub.add_argument("--part", metavar="A,B",
                      help=f"only these of {', '.join(part.__name__ for part in bench.PARTS)}; saves nothing")
     sub.add_argument("--out", type=Path, default=Path(".tarm/bench"),
                      help="folder of table and figure (default: .tarm/bench)")

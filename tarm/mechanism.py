@@ -42,7 +42,7 @@ def expected(run):
     if cycles is None and int(run.window) % (run.inner + 1) == 0:
         cycles = int(run.window) // (run.inner + 1)
     model = LADDER[run.rung].model
-    plain = (model in (DualNestedUT, ARTRM) and run.sum == "sum" and run.start == "y_init" and run.injection == "z")
+    plain = model in (DualNestedUT, ARTRM) and run.sum == "sum" and run.start == "y_init" and run.injection == "z"
     shared = plain and model is ARTRM and cycles is not None and not run.changes_what_is_read
     return {"expected_growth": growth if plain and of > 1 else float("nan"),
             "expected_share": theory.share(run.inner, of, cycles, run.norm, size) if shared else float("nan")}
