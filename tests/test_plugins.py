@@ -76,7 +76,8 @@ def test_the_readmes_script_draws_the_study_and_looks_into_a_model(folder):
 from matplotlib.text import Text
 from tarm import figures
 from tarm.placement import compute_placement
-traced = figures.compute_placement(compute_placement(budget=6, task="copy"), "")
+small = {"width": 16, "heads": 2, "context": 24, "batch": 4, "length": 4}
+traced = figures.compute_placement(compute_placement(budget=6, task="copy", **small), "")
 print("traced:", *(text.get_text() for text in traced.findobj(Text)), sep="\\n")
 pre = results[~results["variant"].str.contains("norm=post")]  # the main study has these runs too
 other, _, _ = gallery.result_figure("performance_across_tasks", pre, "smoke", study="mine")
