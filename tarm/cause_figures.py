@@ -116,20 +116,18 @@ def learning(curves, note=""):
 
 @styled
 def doses(points, note=""):
-    """The share of runs that learned, with its exact interval, over the share of the gradient in the window.
+    """A row per model, the largest share on top: how much of the gradient the window holds, and how many runs learned,
+    with the exact interval.
 
     One row per model: share (of the gradient), label, learned, runs, low, high.
     """
-    figure, (ax,) = new(3.2, note=note)
-    named = set()
-    for row in points.itertuples():
-        ax.vlines(row.share, row.low, row.high, color="#2878b8", linewidth=2, alpha=0.45)
-        ax.plot(row.share, row.learned / row.runs, "o", color="#08306b", markersize=6, clip_on=False)
-        again = row.share in named  # then on the other side of the line
-        ax.annotate(row.label, (row.share, 0.5), (4 if again else -4, 0), textcoords="offset points", rotation=90,
-                    ha="left" if again else "right", va="center", fontsize=8.5)
-        named.add(row.share)
-    ax.set(xscale="log", xlabel="share of the gradient in the window, fresh models", ylabel="runs that learned, %",
-           xlim=(5e-6, 2))
-    percent(ax.yaxis, ylim=(-0.04, 1.06))
+    rows = points.sort_values("share", kind="stable")
+    figure, (share, learned) = new(0.28 * len(rows) + 1, 1, 2, note, sharey=True)
+    share.plot(rows["share"], range(len(rows)), "o", color="#08306b", markersize=5, clip_on=False)
+    share.set(xscale="log", xlabel="share of the gradient in the window", xlim=(5e-6, 2), ylim=(-0.5, len(rows) - 0.5))
+    share.set_yticks(range(len(rows)), rows["label"], fontsize=9)
+    learned.hlines(range(len(rows)), rows["low"], rows["high"], color="#2878b8", linewidth=2, alpha=0.45)
+    learned.plot(rows["learned"] / rows["runs"], range(len(rows)), "o", color="#08306b", markersize=5, clip_on=False)
+    learned.set_xlabel("runs that learned, %")
+    percent(learned.xaxis, xlim=(-0.02, 1.03))
     return figure

@@ -128,26 +128,25 @@ def _short(value):
 @styled
 def other_depths(points, chance, note=""):
     """A panel per model: what is right with another number of passes than it was trained with, a line for each that it
-    was trained with and each seed (its own number is the filled mark); the grey line joins the means of the models
-    trained with each.
+    was trained with, through the means over seeds (filled at its own number), and a mark a run; the dotted line
+    joins the means of the models trained with each.
 
     One row per run: model, rung, trained, passes, seed, accuracy.
     """
     models = list(dict.fromkeys(points["model"]))
     figure, axes = new(3.3, 1, len(models), note, sharey=True)
     axes[0].set_ylabel("characters right, %")
-    shades = {3: "#bdd7e7", 4: "#bdd7e7", 6: "#6baed6", 12: "#2171b5", 24: "#08306b"}
+    shades = {3: "#fdbe6f", 4: "#fdbe6f", 6: "#41ab9d", 12: "#3573b9", 24: "#4d1a6b"}
     for ax, model in zip(axes, models):
         here = points[points["model"] == model]
         own = here[here["trained"] == here["passes"]].groupby("passes")["accuracy"].mean()
-        ax.plot(own.index, own, color="#bbbbbb", linewidth=4, alpha=0.6, zorder=0.5)
-        named = set()
-        for (trained, seed), line in here.sort_values("passes").groupby(["trained", "seed"]):
-            line = line.set_index("passes")["accuracy"]
-            ax.plot(line.index, line, "-o", color=shades[trained], markersize=3.5,
-                    markerfacecolor="white", linewidth=1.2, label="" if trained in named else f"trained with {trained}")
-            ax.plot(trained, line[trained], "o", color=shades[trained], markersize=5.5)
-            named.add(trained)
+        for trained, runs in here.groupby("trained"):
+            mean = runs.groupby("passes")["accuracy"].mean()
+            ax.plot(runs["passes"], runs["accuracy"], "o", color=shades[trained], markersize=2.5, alpha=0.5,
+                    markeredgewidth=0)
+            ax.plot(mean.index, mean, color=shades[trained], linewidth=1.8, label=f"trained with {trained}")
+            ax.plot(trained, mean[trained], "o", color=shades[trained], markersize=6)
+        ax.plot(own.index, own, ":", color="#222222", linewidth=1.2, zorder=3)
         passes_axis(ax, (3, 6, 12, 24, 48))
         ax.axhline(chance, **CHANCE)
         percent(ax.yaxis, ylim=(0, 1.04), title=textwrap.fill(model, 14), xlabel="passes run")

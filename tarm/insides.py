@@ -77,15 +77,14 @@ def placement(passes, note=""):
 
 @styled
 def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="", limits=None,
-          level=None, at=None, runs=None):
+          level=None, at=None):
     """Lines over the column x, one for each value of the column `by`, whose name stands at its end.
 
     colours: {value: colour}; streams x, h, y, z and rungs have theirs. level: (height, name) of a dashed line, such as
-    chance. at: a place on the x axis that gets a tick and an upright line. runs: a column that tells repetitions apart,
-    such as the seed; each is a faint line then, and the line with a name their mean.
+    chance. at: a place on the x axis that gets a tick and an upright line.
     """
     figure, (ax,) = panels(2.9, note=note)
-    draw_lines(ax, table, x, y, by, colours or {}, log, limits, runs=runs)
+    draw_lines(ax, table, x, y, by, colours or {}, log, limits)
     if level:
         ax.axhline(level[0], color="#888888", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         ax.annotate(level[1], (0, level[0]), xycoords=("axes fraction", "data"),
@@ -98,12 +97,8 @@ def lines(table, x, y, by, note="", colours=None, log=False, ylabel="", xlabel="
     return figure
 
 
-def draw_lines(ax, table, x, y, by, colours, log=False, limits=None, apart=0.075, runs=None):
+def draw_lines(ax, table, x, y, by, colours, log=False, limits=None, apart=0.075):
     known = STREAMS | {key: rung.colour for key, rung in LADDER.items()} | colours
-    if runs:
-        for (value, _), part in table.groupby([by, runs], sort=False):
-            ax.plot(part[x], part[y], color=known.get(value, "#444444"), linewidth=0.8, alpha=0.5)
-        table = table.groupby([by, x], sort=False)[y].mean().reset_index()
     ends, last = [], table[x].max()
     span = last - table[x].min() or 1
     for value, part in table.groupby(by, sort=False):

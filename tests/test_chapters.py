@@ -138,14 +138,6 @@ def test_a_line_has_its_name_at_its_end():
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["y", "z"]
 
 
-def test_repetitions_are_faint_lines_behind_their_mean():
-    table = pd.DataFrame({"step": [0, 1] * 2, "right": [0.0, 1.0, 0.5, 0.0], "model": "UT", "seed": [0, 0, 1, 1]})
-    *faint, mean = insides.lines(table, "step", "right", "model", runs="seed").axes[0].lines
-    assert ([line.get_ydata().tolist() for line in faint] == [[0.0, 1.0], [0.5, 0.0]]
-            and mean.get_ydata().tolist() == [0.25, 0.5])
-    assert all(line.get_linewidth() < mean.get_linewidth() for line in faint)
-
-
 def test_names_that_would_overlap_are_spread_about_their_lines():
     """Three ends at 0.30, 0.32 and 0.34: the middle name stays, the others move by a name's height; one far off stays.
     A line leads to each that moved."""

@@ -1,5 +1,6 @@
 """What the README states about the ladder and its failure is what the code and the records give."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -107,13 +108,15 @@ def test_what_it_does_not_depend_on_is_counted_from_the_records(committed):
              {"residual": "1/passes"}, {"supervision": "steps"}]
     assert {counted(**change) for change in named} == {(0, 5)} and counted(readout="mean") == (1, 5)
     deep = copied[copied["change"] == cause.named({"supervision": "steps"})]["accuracy"]
-    says("**What did not mend it here** (one change at a time; rate {:g} and {} steps where these are not the change), "
-         "in any of five runs each (which leaves up to {:.0f} % of runs open): AdamW's eps, learning rates from 0.0001 "
+    *others, first = sorted(copied[copied["change"] == cause.named({"readout": "mean"})]["accuracy"])
+    assert first >= LEARNED
+    says("**What did not mend it here** (one change at a time; rate {:g} and {} steps where these are not the change, "
+         "with which post-norm alone fails too), in any of five runs each (which leaves up to {:.0f} % of runs open): AdamW's eps, learning rates from 0.0001 "
          "to 0.003, 3000 steps, a window of 4 or 6 passes, how `y` starts, where the input enters, smaller residual "
          "branches, a loss behind each of its N steps "
-         "(with which one run ended at {:.0f} %). Reading the mean over these steps mended one run of five.",
-         run.learning_rate, run.training_steps,
-         100 * share_interval(0, 5)[1], int(100 * deep.max()))
+         "(with which one run ended at {:.0f} %). Reading the mean over these steps mended one run of five (the others: "
+         "{:.0f} to {:.0f} %).", run.learning_rate, run.training_steps, 100 * share_interval(0, 5)[1],
+         int(100 * deep.max()), 100 * others[0], 100 * others[-1])
 
 
 def test_what_longer_windows_do_is_counted_from_the_records(committed):
@@ -157,6 +160,13 @@ def test_what_one_stream_does_is_counted_from_the_records(committed):
     share = mechanism([cycle | both])["share"].item()
     says("Post-norm and unit scale mend the long cycle in five runs of five, where they leave {:.0f} % of its "
          "gradient; Iterative they mend in none of three.", 100 * share)
+    unit = {"window": "3", "scale": "unit"}
+    right = outcomes[outcomes["change"] == cause.named({"rung": "iterative"} | unit)]["accuracy"]
+    says("unit scale alone mends the long cycle in three runs of five, and brings the cut Iterative to {:.0f} to "
+         "{:.0f} %;", 100 * right.min(), 100 * right.max())
+    assert counted("ar_trm", **cycle, **unit) == (3, 5) and len(right) == 3
+    says("post-norm alone is enough in five runs of five, and unit scale in two.")
+    assert (counted("dual_nested_ut", norm="post"), counted("dual_nested_ut", scale="unit")) == ((5, 5), (2, 5))
 
 
 def test_learned_is_looked_for_as_it_says():
@@ -165,6 +175,20 @@ def test_learned_is_looked_for_as_it_says():
     looked = {(job.schedule.every, job.schedule.problems) for study in (*cause.STUDIES, "depth_learned", "pointers")
               for job in jobs("cpu", study, (1,)) if job.run.stop_at}
     assert looked == {(25, 100), (50, 100)}
+
+
+def test_at_the_papers_width_runs_go_on_when_they_have_learned(committed):
+    """Copy, 500 steps: how many fell below 99 % after they had it, and where those ended."""
+    says("those at the paper's width go on, and there all stayed but two of post-norm, which came back.")
+    runs = {job.run.hash: job.run for job in jobs("paper", "cause", range(5))}
+    back = []
+    for record in committed:
+        if run := runs.get(record["run"]):
+            right = list(curve(scores(record), 10).values())
+            first = next((i for i, share in enumerate(right) if share >= LEARNED), len(right))
+            if any(share < LEARNED for share in right[first:]):
+                back.append((run.norm, run.scale, right[-1] >= LEARNED))
+    assert back == [("post", "published", True)] * 2
 
 
 def test_the_published_model_learns_both_tasks_with_three_passes(committed):
@@ -192,11 +216,13 @@ def test_what_holds_at_this_setting_only_is_counted_from_the_records(committed):
             wide.setdefault((run.norm, run.scale), []).append(right)
     published = [round(100 * right) for right in wide["pre", "published"]]
     says("There the published model is above chance, at {} to {} %;", min(published), max(published))
-    says("after 500 of 5000 steps the published model has {} to {} %, where chance is {:.0f}.", min(published),
+    says("after 500 of 5000 steps the published model has {} to {} % (23 and 25 in two earlier runs on a CPU), where "
+         "chance is {:.0f}.", min(published),
          max(published), 100 * TASKS["copy"].chance(10).mean())
     assert {change: (sum(right >= LEARNED for right in each), len(each)) for change, each in wide.items()} == {
         ("pre", "published"): (0, 5), ("post", "published"): (4, 5), ("pre", "unit"): (5, 5), ("post", "unit"): (5, 5)}
-    says("(500 steps, bf16): post-norm with four seeds of five, unit scale with five; as published with none.")
+    says("(500 steps, bf16): unit scale with five seeds of five, post-norm with four, of which the fifth has {:.0f} %; "
+         "as published none learns.", 100 * min(wide["post", "published"]))
 
 
 def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(committed):
@@ -215,8 +241,10 @@ def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(com
          "(sampled, on problems seen in training, as published),")
     three = {(run.rung, run.norm): shares for run, shares in at_published_size(committed, "three_passes").items()}
     says(f"where nothing is cut, the AR-TRM gets {100 * three['ar_trm', 'pre'][0]:.1f} % of the characters")
-    says(f"both changes together bring it to {100 * found['ar_trm', 'post'][0]:.0f} % of the characters (one seed), "
-         "and the whole gradient has not been tried.")
+    right = [100 * of["ar_trm", norm][0] for of, norm in ((found, "post"), (three, "post"), (three, "pre"))]
+    says("There both changes together bring it to {:.0f} % of the characters (with three passes, where nothing is "
+         "cut, they cost it {:.0f} points: {:.0f} against {:.0f}), and the whole gradient has not been tried.",
+         right[0], right[2] - right[1], *right[1:])
     sums = [round(100 * of[rung, "pre"][1]) for rung in ("universal", "dense") for of in (three, found)]
     says("after 5000 steps UT has {} and {} % of the sums with three and 24, Dense {} and {} (one seed;", *sums)
     curves = {run.hash: (run.rung, run.budget) for study in ("headline", "three_passes")
@@ -234,8 +262,27 @@ def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(com
     assert 2.5 < max(peaks) < 3.5
 
 
+def test_two_runs_on_sums_lose_what_they_had(committed):
+    """The published model's first characters, greedy and unseen, and its loss, in three runs of ten digits, seed 0."""
+    runs = {run for study, passes in (("headline", 24), ("refinement", 24), ("depth", 12))
+            for run in hashes("paper", study, (0,), rung=["ar_trm"], budget=[passes], task=["addition"], norm=["pre"],
+                              window=["cycle"])}
+    guess = (math.log(2) + 10 * math.log(10)) / 12
+    lost = []
+    for record in committed:
+        if record["run"] in runs:
+            first = [score.correct[0] for score in scores(record)
+                     if (score.length, score.problems, score.decoding) == (10, "unseen", "greedy")]
+            if sum(record["losses"][-100:]) / 100 > guess + 0.1:
+                lost.append((max(first), first[-1]))
+    says("(on the way the AR-TRM had {} % of the first characters, where a guess has half, and lost them again)", 73)
+    says("two of the three published runs had learned something of the first character, lost it, and ended with a "
+         "loss above that of a guess")
+    assert len(runs) == 3 and sorted(lost) == [(73, 44), (78, 52)]
+
+
 WIDE = {"Dense": ("dense", {}), "UT": ("universal", {}), "Dual UT": ("dual_ut", {}),
-        "AR-TRM as published": ("ar_trm", {"norm": "pre", "window": "cycle"}),
+        "AR-TRM, published window": ("ar_trm", {"norm": "pre", "window": "cycle"}),
         "AR-TRM, whole gradient": ("ar_trm", {"norm": "pre", "window": "all"}),
         "cured": ("ar_trm", {"norm": "post", "window": "cycle"}),
         "cured, whole gradient": ("ar_trm", {"norm": "post", "window": "all"})}
@@ -267,13 +314,13 @@ def test_sums_of_ten_digits_at_half_the_papers_width(committed):
     ends = {(run.rung, run.norm, run.window, run.budget, run.seed): right for run, (right, _) in runs.items()}
     whole, cured = ([ends["ar_trm", norm, "all", passes, 0] for passes in (6, 12)] for norm in ("pre", "post"))
     assert min(whole) > max(ends["ar_trm", "pre", "cycle", 3, seed] for seed in (0, 1))
-    says("So the published AR-TRM, all trained, ends higher with 6 and 12 passes than with three, after as many steps; "
+    says("So the published AR-TRM, all trained, ends higher with 6 and 12 passes (seed 0) than with three (seeds 0 and "
+         "1), after as many steps; "
          "cured and all trained it ends {:.0f} and {:.0f} points lower than that.",
          *(100 * (one - other) for one, other in zip(whole, cured)))
-    says("At half that width, one seed each, the cured model of 24 passes has {:.0f} % of the characters, the "
-         "published one of 6 and 12 with its whole gradient {:.1f} and {:.1f}, and cured with its whole gradient, "
-         "of 6 to 24 passes, {:.0f} to {:.0f}",
-         *(100 * ends["ar_trm", *key, 0] for key in (("post", "cycle", 24), ("pre", "all", 6), ("pre", "all", 12),
+    says("At half that width and with 12 passes the whole gradient takes it from {:.1f} to {:.1f} % (on one GPU); the "
+         "cured model of 24 passes has {:.0f}, and cured with its whole gradient, of 6 to 24 passes, {:.0f} to {:.0f}",
+         *(100 * ends["ar_trm", *key, 0] for key in (("pre", "cycle", 12), ("pre", "all", 12), ("post", "cycle", 24),
                                                      ("post", "all", 6), ("post", "all", 12))))
     assert (ends["ar_trm", "post", "all", 6, 0] < ends["ar_trm", "post", "all", 24, 0]
             < ends["ar_trm", "post", "all", 12, 0])
@@ -299,8 +346,10 @@ def test_what_is_said_of_the_first_character_is_counted_from_the_records(committ
          mine["mean"].min(), mine["mean"].max(), 100 * TASKS["addition"].chance(20)[0],
          mine["published"].min(), mine["published"].max())
     others = first[first["rung"].isin(["dense", "iterative", "iterative_step"]) & ~first["column"].str.contains("10")]
-    says("At half that width, sampled and on problems seen, the three that were run are below them on the first "
-         "character of sums of 20 and 30 digits in five of six cases;")
+    below = (others["published"] - others["mean"])[others["mean"] < others["published"]]
+    says("At half that width, sampled, the three that were run are below them on the first character of sums of 20 "
+         "and 30 digits in five of six cases, by {:.0f} to {:.0f} points (100 problems each, a standard error of 5);",
+         below.min(), below.max())
     flat = {"dense", "iterative", "iterative_step", "universal", "dual_ut"}
     assert ((others["mean"] < others["published"]).sum(), len(others), set(first["rung"]) & flat) == (
         5, 6, set(others["rung"]))
