@@ -219,7 +219,8 @@ def defaults_of(kind):
 
 def choose(field, value, allowed):
     if value not in allowed:
-        raise ValueError(f"{field}={value!r} is not known: choose one of {', '.join(map(str, allowed))}")
+        own = "; one of your own comes with --plugin FILE.py, or by importing it" if field in ("rung", "task") else ""
+        raise ValueError(f"{field}={value!r} is not known: choose one of {', '.join(map(str, allowed))}{own}")
 
 
 def whole(field, value):

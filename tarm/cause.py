@@ -8,11 +8,10 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from .evaluation import curve
 from .cause_predictions import PREDICTIONS
 from .runs import Run, run_from
 from .statistics import exact_test, holm, share_interval
-from .store import scores
+from .store import trajectory
 from .studies import ALL, AR_TRM, CURE, LEARNED, POST, UNIT, UNTIL_LEARNED, jobs
 
 STUDIES = ("cross", "controls", "slower", "scales", "small_eps", "one_stream", "widths", "windows")
@@ -77,22 +76,20 @@ def outcomes(records, seeds=SEEDS):
     for record in records:
         if record["run"] in wanted:
             run = run_from(record["configuration"])
-            accuracies = (curve(scores(record), run.length)
-                          | ({run.training_steps: 0.0} if record["diverged_at"] else {}))
-            last, accuracy = max(accuracies.items())
+            last, accuracy = max(trajectory(record).items())
             rows.append((run.rung, name(run), run.task, run.seed, accuracy >= LEARNED, last, accuracy))
     return pd.DataFrame(rows, columns=["rung", "change", "task", "seed", "learned", "steps", "accuracy"])
 
 
 def curves(records, runs):
     """The evaluations at the training length of those records that belong to `runs` (hashes), one row each: change,
-    norm, scale, task, seed, step, accuracy (of characters: greedy, unseen)."""
+    norm, scale, task, seed, step, accuracy (of characters: greedy, unseen; a run that diverged ends with 0)."""
     rows = []
     for record in records:
         if record["run"] in runs:
             run = run_from(record["configuration"])
             rows += [(name(run), run.norm, run.scale, run.task, run.seed, *point)
-                     for point in curve(scores(record), run.length).items()]
+                     for point in trajectory(record).items()]
     return pd.DataFrame(rows, columns=["change", "norm", "scale", "task", "seed", "step", "accuracy"])
 
 

@@ -107,7 +107,7 @@ def character_accuracy(scores, length, problems="unseen", decoding="greedy"):
 
 def curve(scores, length):
     """{training step: character accuracy (greedy, unseen)} of the Scores at this length, in order."""
-    return {score.step: metrics(score)["character"][0]
+    return {score.step: sum(score.correct) / (score.count * len(score.correct))
             for score in sorted(having(scores, length), key=lambda score: score.step)}
 
 

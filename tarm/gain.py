@@ -5,11 +5,11 @@ A *cell* is a model with a number of passes: "Universal Transformer, 12 passes".
 
 import pandas as pd
 
-from .evaluation import Score, curve, having, metrics
+from .evaluation import Score, having, metrics
 from .ladder import LADDER
 from .runs import run_from
 from .statistics import holm, interval, t_test
-from .store import scores
+from .store import scores, trajectory
 from .studies import hashes
 from .table import lost
 
@@ -73,10 +73,7 @@ def trajectories(records, runs, name=label):
         if record["run"] not in runs:
             continue
         run, ledger = run_from(record["configuration"]), record["ledger"]
-        accuracies = curve(scores(record), run.length)
-        if record["diverged_at"]:
-            accuracies[run.training_steps] = 0.0
-        for step, accuracy in accuracies.items():
+        for step, accuracy in trajectory(record).items():
             spent = {axis: step * cost(ledger, len(record["losses"])) for axis, cost in AXES.items()}
             rows.append({"run": run.hash, "model": name(run), "rung": run.rung, "passes": run.budget,
                          "norm": run.norm, "scale": run.scale, "learning rate": run.learning_rate,

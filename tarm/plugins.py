@@ -139,7 +139,7 @@ def register_rung(rung):
     is when read at once: decoding would write something else than was trained; and where it depends on the other texts
     of its batch.
     """
-    from matplotlib.colors import is_color_like  # takes a while, and only whoever adds a rung needs it
+    from matplotlib.colors import is_color_like, to_hex  # takes a while, and only whoever adds a rung needs it
 
     if not isinstance(rung, Rung):
         raise ValueError(f"{rung!r} is not a rung: register_rung takes a tarm.ladder.Rung, whose `model` is the class")
@@ -150,7 +150,7 @@ def register_rung(rung):
         raise ValueError(f"the model of the rung {rung.key!r} has no "
                          "core(x, f, steps, halting, generator, past), which says what a rung does "
                          "(see tarm.language_model.LanguageModel): write one, or inherit from a rung that has")
-    add(LADDER, rung, "rung")
+    add(LADDER, rung._replace(colour=to_hex(rung.colour)), "rung")  # which SVG and HTML know too
     try:
         check_rung(rung.key)
     except BaseException:

@@ -60,8 +60,12 @@ class Run(Architecture):
                 raise ValueError(f"{field}={getattr(self, field)!r} is not a number from 0 on")
         if self.stop_at > 1:
             raise ValueError(f"stop_at={self.stop_at} is not a share of characters: it is from 0, never, to 1, all")
-        if self.warmup > self.training_steps:
-            raise ValueError(f"warmup={self.warmup} is longer than training_steps={self.training_steps}: lower it")
+        for field in "warmup", "window_warmup":
+            if getattr(self, field) > self.training_steps:
+                raise ValueError(f"{field}={getattr(self, field)} is longer than training_steps={self.training_steps}: "
+                                 "lower it")
+        if self.seed >= 2**63:
+            raise ValueError(f"seed={self.seed} is more than PyTorch takes: choose one below 2**63")
         for field in fields(self):  # 0 and 0.0 are the same value, so they are one run
             if field.type in (float, bool):
                 object.__setattr__(self, field.name, field.type(getattr(self, field.name)))

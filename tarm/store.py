@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from .evaluation import Score
+from .evaluation import Score, curve
 from .ladder import LADDER
 from .runs import run_from
 from .tasks import TASKS
@@ -162,9 +162,9 @@ class Store:
         """
         path = self.record_path(run_hash)
         if not path.exists():
-            raise ValueError(f"there is no record {path}: `python -m tarm list --store {shlex.quote(str(self.root))}` "
+            raise ValueError(f"there is no record {path}: {self.command('list')} "
                              "names those that are there")
-        way_out = f"`python -m tarm rm {run_hash} --store {shlex.quote(str(self.root))}` removes it"
+        way_out = f"{self.command(f'rm {run_hash}')} removes it"
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["schema"] > SCHEMA:
@@ -212,6 +212,10 @@ class Store:
         """The files that a killed sweep may have left half written of a run."""
         return [*self.root.glob(f"*/.{run_hash}.*.part")]
 
+    def command(self, words):
+        """A command on this store, as messages name it."""
+        return f"`python -m tarm {words} --store {shlex.quote(str(self.root))}`"
+
     def clear(self, run_hash):
         """Remove `parts`: for whoever is about to begin the run anew, and holds its lock."""
         for path in self.parts(run_hash):
@@ -239,7 +243,7 @@ class Store:
         found = sorted(path.stem for path in (self.root / "records").glob("*.json") if path.stem.startswith(prefix))
         if len(found) != 1:
             raise ValueError(f"{len(found)} runs in {self.root} begin with {prefix!r}: "
-                             f"`python -m tarm list --store {shlex.quote(str(self.root))}` names all that are there")
+                             f"{self.command('list')} names all that are there")
         return found[0]
 
     def model(self, record):
@@ -253,8 +257,7 @@ class Store:
             model.load_state_dict(load_file(path))
         except (SafetensorError, OSError, RuntimeError) as error:
             if path.exists():
-                way_out = (f"remove the run with `python -m tarm rm {record['run']} "
-                           f"--store {shlex.quote(str(self.root))}` and train it again")
+                way_out = f"remove the run with {self.command('rm ' + record['run'])} and train it again"
             elif self.root.resolve() == COMMITTED.resolve():
                 way_out = "most committed records come without; train the run in a store of your own"
             else:
@@ -341,3 +344,10 @@ def flat(other_steps):
 def scores(record):
     """The evaluations of a record, as Scores."""
     return [Score(**evaluation) for evaluation in record["evaluations"]]
+
+
+def trajectory(record):
+    """{training step: character accuracy (greedy, unseen) at the training length} of a record, in order; a run that
+    diverged ends with 0."""
+    length, last = (record["configuration"][field] for field in ("length", "training_steps"))
+    return curve(scores(record), length) | ({last: 0.0} if record["diverged_at"] else {})

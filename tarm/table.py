@@ -1,15 +1,14 @@
-"""The tidy table: from records to one CSV, a row per run, step, length, problems, decoding, metric."""
+"""The tidy table of records: a row per run, step, length, problems, decoding, metric."""
 
 import gzip
 import math
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock
 
 from .evaluation import DECODINGS, PROBLEMS, Score, metrics
 from .runs import run_from
-from .store import scores, written_whole
+from .store import Store, scores, written_whole
 from .studies import place
 from .tasks import TASKS
 
@@ -78,26 +77,14 @@ def write_by_study(table, root):
 
 
 def read(root):
-    """The tidy table of the store at `root`, a path: of results.csv, or of the files in results/ as committed.
+    """The tidy table of the store at `root`, a path: of its records, or of the files in results/ as committed.
 
-    Raises ValueError where there is none.
+    Raises ValueError where there is neither, and as `Store.records` does.
     """
-    whole, parts = Path(root) / "results.csv", sorted((Path(root) / "results").glob("*.csv.gz"))
-    if not whole.exists() and not parts:
-        raise ValueError(f"{root} holds no results.csv: `python -m tarm sweep` makes it")
-    tables = [pd.read_csv(path, dtype={"run": str}, keep_default_na=False, na_values={"value": [""]})
-              for path in ([whole] if whole.exists() else parts)]
-    table = pd.concat(tables, ignore_index=True)
-    return table if whole.exists() else table.sort_values("run", kind="stable", ignore_index=True)
-
-
-def refresh(store):
-    """Write a store's results.csv anew from the records that can be used, one process at a time.
-
-    Returns an error for each that cannot (see `Store.usable`).
-    """
-    store.root.mkdir(parents=True, exist_ok=True)
-    with FileLock(store.root / "results.lock"):
-        records, refused = store.usable()
-        write(tidy(records), store.root / "results.csv")
-    return refused
+    if parts := sorted((Path(root) / "results").glob("*.csv.gz")):
+        tables = [pd.read_csv(path, dtype={"run": str}, keep_default_na=False, na_values={"value": [""]})
+                  for path in parts]
+        return pd.concat(tables, ignore_index=True).sort_values("run", kind="stable", ignore_index=True)
+    if not (records := Store(root).records()):
+        raise ValueError(f"{root} holds no records: `python -m tarm sweep --store {root}` makes them")
+    return tidy(records)

@@ -18,8 +18,8 @@ Evaluated as published (characters sampled, on problems seen in training), with 
 *reproduced*, where n is 3 or more and the published number lies within mean ± t(0.975, n − 1) s √(1 + 1/n) of ours;
 else *not reproduced*; *seen n times* with fewer seeds, whatever came out; *not run* without any. Greedy and unseen
 stands beside it, without a verdict. Runs in bf16 count, though bf16 and float32
-were compared with three passes only (the study `precision`); never both in one cell, and the column says which. All values are in %; the published ones are
-of one seed each."""
+were compared with three passes only (the study `precision`); never both in one cell, and the column says which. All
+values are in %; the published ones are of one seed each."""
 IN_README = ("characters",)
 REPRODUCED, NOT_REPRODUCED, NOT_RUN = "reproduced", "not reproduced", "not run"
 
@@ -132,10 +132,10 @@ def summary(table):
     return lines(["published numbers", *found.columns], [[title, *map(str, row)] for title, *row in found.itertuples()])
 
 
-def whole_page(table):
-    """The text of figures/verdict.md."""
+def whole_page(table, source="figures/data"):
+    """The text of figures/verdict.md, or of the records of another folder."""
     return "\n".join(["# Published numbers, and ours", "",
-                      "Made by `python -m tarm verdict` from the records in `figures/data`.",
+                      f"Made by `python -m tarm verdict` from the records in `{source}`.",
                       "", RULE, "", *summary(table), *details(table), ""])
 
 

@@ -185,13 +185,21 @@ def test_the_figures_say_what_the_tables_hold(outcomes):
     assert texts.count("4/4, 138") == 12 and texts.count("0/4") == 10 and texts.count("2/4") == 2
     points = pd.DataFrame([(0.01, "K = 4", 1, 4, 0.0, 0.8), (1.0, "K = 1", 4, 4, 0.4, 1.0)],
                           columns=["share", "label", "learned", "runs", "low", "high"])
-    ax, = cause_figures.doses(points, "a note").axes
-    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines] == [(0.01, 0.25), (1.0, 1.0)]
-    assert [text.get_text() for text in ax.texts] == ["K = 4", "K = 1"]
+    share, learned = cause_figures.doses(points.iloc[::-1], "a note").axes  # the smallest share is the lowest row
+    assert [list(ax.lines[0].get_xdata()) for ax in (share, learned)] == [[0.01, 1.0], [0.25, 1.0]]
+    assert [text.get_text() for text in share.get_yticklabels()] == ["K = 4", "K = 1"]
     table = mechanism(CROSS[:6]).assign(learned=0.25)
     growth, share, cosine, learned = cause_figures.chain(table, "a note").axes
     assert {bar.get_width() for bar in learned.patches} == {0.25} and len(learned.patches) == 6
     assert sorted(share.lines[1].get_xdata()) == sorted(table["share"])
+
+
+def test_a_run_that_diverged_ends_with_nothing_in_every_table():
+    """After 40 % of the characters at step 25 it is lost: 0 at the last step, 600."""
+    job = jobs("cpu", "cross", (0,), window=["cycle"])[0]
+    lost = record(job, 40, 25) | {"diverged_at": 61}
+    assert cause.curves([lost], {job.run.hash})[["step", "accuracy"]].values.tolist() == [[25, 0.4], [600, 0.0]]
+    assert cause.outcomes([lost])[["steps", "accuracy"]].values.tolist() == [[600, 0.0]]
 
 
 def test_learning_is_a_line_per_model_and_seed():

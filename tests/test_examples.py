@@ -41,7 +41,7 @@ def test_example_works(name, made, tmp_path, monkeypatch, capsys):
     shutil.copytree(made, here)
     monkeypatch.chdir(here)
     monkeypatch.delenv("TARM_STORE", raising=False)
-    for module in "keeping", "published":
+    for module in "models", "published":
         monkeypatch.setattr(f"tarm.commands.{module}.COMMITTED", here / "figures" / "data")
     assert shlex.split(EXAMPLES[name])[0] == name
     assert main(shlex.split(EXAMPLES[name])) == 0, capsys.readouterr().err

@@ -337,8 +337,9 @@ def test_the_figures_show_what_the_tables_hold(trajectories, depths):
     assert not any(ax.lines for ax in gain_figures.spending(nobody, gain.AXES, order).axes)
 
     ax, = gain_figures.other_depths(depths, 0.1, "a note").axes
-    own, six = ax.lines[0], ax.lines[1]
+    _, six, trained, *_, own, _ = ax.lines  # marks, a mean and its own passes for each; all of these; chance
     assert list(own.get_ydata()) == [0.9, 0.7] and list(six.get_ydata()) == [0.9, 0.5, 0.2]
+    assert list(trained.get_ydata()) == [0.9]
 
 
 def test_predictions_are_held_against_the_tables():

@@ -182,7 +182,7 @@ def test_the_paper_profile_draws_from_records_and_trains_nothing(tmp_path, capsy
 def test_export_of_the_paper_profile_keeps_records_verdicts_and_figures(tmp_path, monkeypatch):
     """And only the figures that show a run."""
     committed, store = tmp_path / "figures" / "data", Store(tmp_path / "store")
-    monkeypatch.setattr("tarm.commands.keeping.COMMITTED", committed)
+    monkeypatch.setattr("tarm.commands.published.COMMITTED", committed)
     record = made(SMALL["universal"], 60, precision="bf16") | {"schema": 1, "schedule": {}, "diverged_at": None}
     store.record_path(record["run"]).parent.mkdir(parents=True)
     store.record_path(record["run"]).write_text(json.dumps(record))

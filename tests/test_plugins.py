@@ -110,6 +110,13 @@ def test_a_colour_that_nothing_can_draw_is_refused():
     assert "green" not in LADDER
 
 
+def test_a_colour_by_its_name_is_kept_as_web_pages_know_it(monkeypatch):
+    """tab:blue is matplotlib's own."""
+    register_rung(Rung("blue", "Blue", "Blue", "single stream", "tab:blue", "a colour", LADDER["iterative"].model))
+    monkeypatch.setitem(LADDER, "blue", colour := LADDER.pop("blue"))
+    assert colour.colour == "#1f77b4"
+
+
 def test_the_readmes_command_draws_every_rung_and_the_new_one(folder):
     """In a folder that holds the file and nothing else, by what the command does: the main study, then the chapters
     (the one that draws it; .ci/run runs them all)."""

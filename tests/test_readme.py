@@ -111,11 +111,11 @@ def test_what_it_does_not_depend_on_is_counted_from_the_records(committed):
     *others, first = sorted(copied[copied["change"] == cause.named({"readout": "mean"})]["accuracy"])
     assert first >= LEARNED
     says("**What did not mend it here** (one change at a time; rate {:g} and {} steps where these are not the change, "
-         "with which post-norm alone fails too), in any of five runs each (which leaves up to {:.0f} % of runs open): AdamW's eps, learning rates from 0.0001 "
-         "to 0.003, 3000 steps, a window of 4 or 6 passes, how `y` starts, where the input enters, smaller residual "
-         "branches, a loss behind each of its N steps "
-         "(with which one run ended at {:.0f} %). Reading the mean over these steps mended one run of five (the others: "
-         "{:.0f} to {:.0f} %).", run.learning_rate, run.training_steps, 100 * share_interval(0, 5)[1],
+         "with which post-norm alone fails too), in any of five runs each (which leaves up to {:.0f} % of runs open): "
+         "AdamW's eps, learning rates from 0.0001 to 0.003, 3000 steps, a window of 4 or 6 passes, how `y` starts, "
+         "where the input enters, smaller residual branches, a loss behind each of its N steps "
+         "(with which one run ended at {:.0f} %). Reading the mean over these steps mended one run of five (the "
+         "others: {:.0f} to {:.0f} %).", run.learning_rate, run.training_steps, 100 * share_interval(0, 5)[1],
          int(100 * deep.max()), 100 * others[0], 100 * others[-1])
 
 

@@ -194,8 +194,8 @@ def test_what_flat_models_gain_on_pointers_is_counted_from_the_records(committed
     judged = gain.contrasts(gain.at_the_end(gain.trajectories(committed, runs)), gain_predictions.FLAT_ON_CONTRASTS)
     flat, dense = judged.iloc[0], judged.iloc[1]
     says("A flat model may gain too: trained for all 3000 steps, judged on 500 problems (six passes: 200) and five "
-         "fresh seeds, Dense has {:.1f} points more with 12 passes than with three ({:.1f} to {:.1f}; corrected `p` {:.2f}, so it does "
-         "not stand).", dense["mean"], dense["low"], dense["high"], dense["corrected"])
+         "fresh seeds, Dense has {:.1f} points more with 12 passes than with three ({:.1f} to {:.1f}; corrected `p` "
+         "{:.2f}, so it does not stand).", dense["mean"], dense["low"], dense["high"], dense["corrected"])
     weights = {job.run.budget: job.run.count_parameters()
                for job in jobs("cpu", "pointers_flat", (6,), rung=["dense"])}
     says("But these are also {:.1f} times the weights: Iterative Step, whose weights hardly grow, has {:.1f} points "

@@ -86,6 +86,10 @@ def test_a_configuration_with_an_unknown_field_is_an_error():
 
 @pytest.mark.parametrize("fields, words", [
     ({"rung": "ar_trm", "window": 2, "window_warmup": 9}, "window_warmup=9 changes nothing of window=2"),
+    ({"rung": "ar_trm", "window": 6, "window_warmup": 9, "training_steps": 8},
+     "window_warmup=9 is longer than training_steps=8"),
+    ({"rung": "ar_trm", "seed": 2**63}, "seed=9223372036854775808 is more than PyTorch takes"),
+    ({"rung": "my_rung"}, "rung='my_rung' is not known: .*; one of your own comes with --plugin FILE.py"),
     ({"warmup": 50, "training_steps": 50, "decay": "cosine"}, "decay='cosine' changes nothing where warmup=50")])
 def test_a_second_name_for_the_same_numbers_is_refused(fields, words):
     with pytest.raises(ValueError, match=words):

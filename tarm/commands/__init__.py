@@ -7,9 +7,9 @@ none of it.
 
 from importlib import import_module
 
-MODULES = {"chapters": ("figures", "notebooks", "site", "test"), "keeping": ("export", "list", "merge", "rm"),
-           "measuring": ("bench",), "models": ("evaluate", "generate", "ladder"),
-           "published": ("check-records", "verdict"), "training": ("sweep", "train")}
+MODULES = {"chapters": ("figures", "notebooks", "site", "test"), "keeping": ("list", "merge", "rm"),
+           "measuring": ("bench",), "models": ("check-records", "evaluate", "generate", "ladder"),
+           "published": ("export", "verdict"), "training": ("sweep", "train")}
 
 
 def call(arguments):

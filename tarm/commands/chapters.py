@@ -53,11 +53,12 @@ def command_site(arguments):
 
     paths = notebooks.numbered()
     if arguments.profile:
-        folder = Store(arguments.store).root / "notebooks" / arguments.profile
+        store = Store(arguments.store)
+        folder = store.root / "notebooks" / arguments.profile
         paths = [folder / path.name for path in paths]
         if missing := [path.name for path in paths if not path.exists()]:
             raise ValueError(f"{folder} lacks {', '.join(missing)}: "
-                             f"`python -m tarm notebooks --profile {arguments.profile}` makes them")
+                             f"{store.command('notebooks --profile ' + arguments.profile)} makes them")
     pages = site.build(paths, arguments.out)
     print(f"{len(pages)} pages: {arguments.out / 'index.html'}")
 

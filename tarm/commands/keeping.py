@@ -1,16 +1,14 @@
-"""Commands that look after a store: list, merge, rm, export."""
+"""Commands that look after a store: list, merge, rm."""
 
 import json
-import shutil
 import sys
 
-from .. import gallery, paper, table, verdict
+from .. import table
 from ..evaluation import latest_accuracy
 from ..ladder import LADDER
-from ..plugins import VARIABLE, plugin_files
 from ..runs import run_from
-from ..store import COMMITTED, Store, name_unknown, needs_clone, scores
-from ..studies import place, within
+from ..store import Store, scores
+from ..studies import within
 from .options import complain
 
 
@@ -75,7 +73,6 @@ def command_merge(arguments):
                 otherwise += found is False and store.load(path.stem)["evaluations"] != record["evaluations"]
         except ValueError as error:
             refused.append(error)
-    damaged = table.refresh(store)
     also = f", {completed} completed that were there without weights or evaluations" if completed else ""
     print(f"{taken} records taken from {other.root} into {store.root}{also}, {same} there already, "
           f"{len(refused)} refused")
@@ -83,11 +80,8 @@ def command_merge(arguments):
         print(f"of these with the same losses and other evaluations, and left as they are: {otherwise}")
     if kept:
         print(f"there with other losses, as another machine has them, and left as they are: {kept}")
-    named = dict.fromkeys(map(str, refused))
-    others = [error for error in damaged if str(error) not in named]
     if refused:
-        raise ValueError("; ".join([*named, *map(str, others)]))
-    complain(others)
+        raise ValueError("; ".join(dict.fromkeys(map(str, refused))))
 
 
 def confirmed(question):
@@ -115,49 +109,5 @@ def command_rm(arguments):
             store.remove(run_hash)
         except ValueError as error:
             busy.append(str(error))
-    if errors := [*busy, *map(str, name_unknown(table.refresh(store)))]:
-        raise ValueError("; ".join(errors))
-
-
-def command_export(arguments):
-    needs_clone("export")
-    if files := plugin_files():
-        raise ValueError("export is for the project's own runs, and would commit those of "
-                         f"{', '.join(map(str, files))}: leave --plugin and {VARIABLE} out")
-    store, committed = Store(arguments.store), Store(COMMITTED)
-    taken = [record for record in store.records()
-             if place(run_from(record["configuration"]))[0] == arguments.profile]
-    if not taken:
-        raise ValueError(f"{store.root} has no finished run of profile {arguments.profile}: "
-                         f"`python -m tarm sweep --profile {arguments.profile}` makes them")
-    kept_there = 0
-    for record in taken:
-        there = committed.record_path(record["run"]).exists()
-        if there and committed.complete(store, record, weights=False) is not None:
-            continue
-        if there and not arguments.replace:
-            kept_there += 1
-        else:
-            committed.take(store, record, weights=False)
-    records = committed.records()
-    results = table.tidy(records, abridged=True)
-    table.write_by_study(results, COMMITTED)
-    verdict.write(records, COMMITTED.parent.parent)
-    if arguments.profile == "cpu":  # the committed figures are those of the cpu profile
-        for stem, draw in gallery.FIGURES.items():
-            try:
-                rows, _, figure = draw(gallery.of_main_seeds(results), "cpu")
-            except ValueError as error:  # not all of it has been run
-                print(f"{stem} is not drawn: {error}")
-            else:
-                gallery.save(figure, rows, stem, COMMITTED.parent)
-        for stem in gallery.DRAWN_BY_CHAPTERS:
-            for path in (store.root / "figures" / "cpu").rglob(f"{stem}.*"):
-                shutil.copyfile(path, COMMITTED.parent / path.relative_to(store.root / "figures" / "cpu"))
-    if arguments.profile == "paper":
-        drawn = [stem for stem, _ in paper.draw(records, COMMITTED.parent / "paper", empty=False)]
-        print(f"drawn in figures/paper: {', '.join(drawn) or 'nothing, since no cell of its figures has been run'}")
-    if kept_there:
-        print(f"committed with other losses, as another machine has them, and left as they are: {kept_there} "
-              "(--replace puts yours in their place)")
-    print(f"{len(taken)} records of profile {arguments.profile}, {len(results)} rows in all: {COMMITTED}")
+    if busy:
+        raise ValueError("; ".join(busy))

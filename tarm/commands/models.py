@@ -1,16 +1,17 @@
-"""Commands that ask a trained model, or say how large one is."""
+"""Commands that ask a trained model, say how large one is, or take the first steps of its training again."""
 
 import re
 import sys
 
 import torch
 
+from .. import checking
 from ..architecture import Architecture, at_least
 from ..decoding import complete, gumbel
 from ..evaluation import evaluate, evaluation_problems, metrics
 from ..ladder import LADDER
 from ..runs import run_from
-from ..store import Store
+from ..store import COMMITTED, Store, needs_clone
 from ..streams import stream, training_stream
 from ..tasks import TASKS, decode
 from .options import choose_device, whole_number
@@ -30,7 +31,13 @@ def command_evaluate(arguments):
     model = store.model(record).to(choose_device(arguments.device))
     warn_of_divergence(record)
     lengths = [whole_number("lengths", part) for part in given(arguments.lengths, run.length)]
-    steps = [whole_number("steps", part) for part in given(arguments.steps, run.steps)]
+    steps = [at_least(1, "steps", whole_number("steps", part)) for part in given(arguments.steps, run.steps)]
+    at_least(1, "problems", arguments.problems)
+    for length in lengths:
+        tokens, _ = TASKS[run.task].problems(1, length, stream(0, "room")).batch()
+        if (reads := tokens.shape[1] - 1) > run.context:
+            raise ValueError(f"lengths={length}: decoding {run.task} reads {reads} positions there, and this model has "
+                             f"context={run.context}; leave that length out")
     print(f"{run}\n{'length':>6} {'steps':>5} {'problems':8} {'decoding':8} {'count':>5} "
           f"{'character':>9} {'sequence':>8} {'first':>6} {'last':>6}")
     for length in lengths:
@@ -93,3 +100,25 @@ def command_ladder(arguments):
     lines.append(f"\nwidth {arguments.width}, {arguments.heads} heads, {arguments.context} positions; "
                  "outside the ladder: ar_trm_cured, which is ar_trm with --norm post --scale unit")
     print("\n".join(lines))
+
+
+def command_check_records(arguments):
+    """Take records' first steps again, a line each. RuntimeError where a loss differs, or none can be compared."""
+    if not arguments.store:
+        needs_clone("check-records without --store")
+    store, device = Store(arguments.store or COMMITTED), choose_device(arguments.device)
+    at_least(1, "steps", arguments.steps)
+    records = [store.find(prefix) for prefix in arguments.run] or checking.selection(store.records())
+    if not records:
+        raise ValueError(f"{store.root} has no records to check")
+    different = compared = 0
+    for record in records:
+        done = checking.check(record, arguments.steps, device)
+        compared += done.largest is not None
+        different += done.largest is not None and not done.agrees
+        print(done, flush=True)
+    if not compared:
+        raise RuntimeError(f"none of {len(records)} records could be compared on {device}: each line says why")
+    if different:
+        raise RuntimeError(f"{different} of {len(records)} records differ: other versions or another "
+                           "kind of machine can be the cause; each record names its own under environment")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from .. import table
 from ..architecture import at_least, choose
 from ..estimate import decoding_rate, evaluation_flop, seconds_per_step
 from ..profiles import setting
@@ -17,7 +16,7 @@ from ..sweep import sweep
 from ..tasks import TASKS
 from ..training import check_room
 from ..variants import spelt_out
-from .options import choose_device, complain, field_value, seed_list
+from .options import choose_device, field_value, seed_list
 
 
 def without_folders(word):
@@ -27,7 +26,7 @@ def without_folders(word):
 
 
 def train_and_report(these, arguments):
-    """Run jobs in the store given, rewrite its table, and say what there is now."""
+    """Run jobs in the store given, and say what there is now."""
     store, device = Store(arguments.store), choose_device(arguments.device)
     command = "python -m tarm " + shlex.join(map(without_folders, arguments.words))
     print(f"device: {device}", flush=True)
@@ -35,16 +34,12 @@ def train_and_report(these, arguments):
         check_room(job.run, job.schedule)
     store.root.mkdir(parents=True, exist_ok=True)  # an error now rather than after the first run
     there = sum(store.has(*job) for job in these)
-    try:
-        done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
-                     arguments.save_every, arguments.recompute, arguments.compile)
-    finally:
-        refused = table.refresh(store)
+    done = sweep(these, store, device, arguments.jobs, arguments.threads, command, arguments.minutes,
+                 arguments.save_every, arguments.recompute, arguments.compile)
     print(f"{len(these)} runs: {there + done.elsewhere} there, {done.finished} finished now, {done.left} left, "
           f"{len(done.failed)} failed: {store.root}")
     if done.failed:
         raise RuntimeError(f"{len(done.failed)} runs failed, the first: {done.failed[0]}")
-    complain(refused)
     return store, done.left
 
 
