@@ -58,7 +58,8 @@ def live(run, profile, device="cpu", every=50):
     At the smoke profile it takes four steps only, so that every cell runs but nothing is learned.
     """
     if profile == "smoke":
-        run = replace(run, training_steps=SMOKE_STEPS, warmup=min(run.warmup, SMOKE_STEPS - 1))
+        run = replace(run, training_steps=SMOKE_STEPS, warmup=min(run.warmup, SMOKE_STEPS - 1),
+                      window_warmup=min(run.window_warmup, SMOKE_STEPS - 1))
     return train(run, Schedule(min(every, run.training_steps), (run.length,)), device)
 
 

@@ -143,7 +143,7 @@ def register_rung(rung):
 
     if not isinstance(rung, Rung):
         raise ValueError(f"{rung!r} is not a rung: register_rung takes a tarm.ladder.Rung, whose `model` is the class")
-    if not is_color_like(rung.colour):
+    if rung.colour == "none" or not is_color_like(rung.colour):
         raise ValueError(f"colour={rung.colour!r} of the rung {rung.key!r} is not known: "
                          "write it as matplotlib does, such as '#5aa02c'")
     if not hasattr(rung.model, "core"):

@@ -64,8 +64,8 @@ class Run(Architecture):
             if getattr(self, field) > self.training_steps:
                 raise ValueError(f"{field}={getattr(self, field)} is longer than training_steps={self.training_steps}: "
                                  "lower it")
-        if self.seed >= 2**63:
-            raise ValueError(f"seed={self.seed} is more than PyTorch takes: choose one below 2**63")
+        if self.seed >= 2**64:
+            raise ValueError(f"seed={self.seed} is more than PyTorch takes: choose one below 2**64")
         for field in fields(self):  # 0 and 0.0 are the same value, so they are one run
             if field.type in (float, bool):
                 object.__setattr__(self, field.name, field.type(getattr(self, field.name)))

@@ -190,10 +190,13 @@ class Store:
             raise kind(f"{path} is not a record that can be used ({what}): {way_out}") from error
         return record
 
-    def usable(self):
-        """(records that can be used, in the order of their hashes; an error for each that cannot)."""
+    def usable(self, runs=None):
+        """(records that can be used, in the order of their hashes; an error for each that cannot). runs: the hashes of
+        those to look at, default all."""
         records, refused = [], []
         for path in sorted((self.root / "records").glob("*.json")):
+            if runs is not None and path.stem not in runs:
+                continue
             try:
                 records.append(self.load(path.stem))
             except ValueError as error:

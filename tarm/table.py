@@ -77,14 +77,14 @@ def write_by_study(table, root):
 
 
 def read(root):
-    """The tidy table of the store at `root`, a path: of its records, or of the files in results/ as committed.
-
-    Raises ValueError where there is neither, and as `Store.records` does.
+    """The tidy table of the store at `root`, a path: of the files in results/ where `export` has made them, else of its
+    records. Raises ValueError where there is neither, and as `Store.records` does.
     """
     if parts := sorted((Path(root) / "results").glob("*.csv.gz")):
         tables = [pd.read_csv(path, dtype={"run": str}, keep_default_na=False, na_values={"value": [""]})
                   for path in parts]
         return pd.concat(tables, ignore_index=True).sort_values("run", kind="stable", ignore_index=True)
-    if not (records := Store(root).records()):
-        raise ValueError(f"{root} holds no records: `python -m tarm sweep --store {root}` makes them")
+    store = Store(root)
+    if not (records := store.records()):
+        raise ValueError(f"{root} holds no records that can be used here: {store.command('sweep')} makes them")
     return tidy(records)

@@ -17,9 +17,9 @@ RULE = """\
 Evaluated as published (characters sampled, on problems seen in training), with n seeds of the same configuration:
 *reproduced*, where n is 3 or more and the published number lies within mean ± t(0.975, n − 1) s √(1 + 1/n) of ours;
 else *not reproduced*; *seen n times* with fewer seeds, whatever came out; *not run* without any. Greedy and unseen
-stands beside it, without a verdict. Runs in bf16 count, though bf16 and float32
-were compared with three passes only (the study `precision`); never both in one cell, and the column says which. All
-values are in %; the published ones are of one seed each."""
+stands beside it, without a verdict. Runs in bf16 count, though it was
+compared with float32 at three passes only, on a CPU (the study `precision`); never both in one cell, and the column
+says which. All values are in %; the published ones are of one seed each."""
 IN_README = ("characters",)
 REPRODUCED, NOT_REPRODUCED, NOT_RUN = "reproduced", "not reproduced", "not run"
 
@@ -132,10 +132,11 @@ def summary(table):
     return lines(["published numbers", *found.columns], [[title, *map(str, row)] for title, *row in found.itertuples()])
 
 
-def whole_page(table, source="figures/data"):
-    """The text of figures/verdict.md, or of the records of another folder."""
+def whole_page(table, store=""):
+    """The text of figures/verdict.md; of another store's records with its folder."""
     return "\n".join(["# Published numbers, and ours", "",
-                      f"Made by `python -m tarm verdict` from the records in `{source}`.",
+                      f"Made by `python -m tarm verdict --store {store}` from its records." if store else
+                      "Made by `python -m tarm verdict` from the records in `figures/data`.",
                       "", RULE, "", *summary(table), *details(table), ""])
 
 

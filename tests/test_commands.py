@@ -62,7 +62,7 @@ def records(folder):
     return {path.name: path.read_bytes() for path in (folder / "records").iterdir()}
 
 
-def test_train_makes_the_run_of_the_profile_and_its_table(folder):
+def test_train_makes_the_run_of_the_profile(folder):
     record = Store(folder).load(JOB.run.hash)
     assert record["command"].startswith("python -m tarm train --profile smoke --rung universal --task copy")
     assert set(read_table(folder)["run"]) == {JOB.run.hash}
@@ -384,7 +384,8 @@ def test_rm_asks_and_takes_no_answer_for_no(tarm, folder, monkeypatch):
 
 
 def test_a_damaged_record_is_named_and_hides_no_other(folder, tmp_path, capsys):
-    """list shows the rest and ends with 1, a sweep of other runs goes on without it, and rm can remove it."""
+    """list shows the rest and ends with 1, a sweep of other runs goes on without it, and rm can remove it. A sweep that
+    has it among its runs says so."""
     shutil.copytree(folder, tmp_path / "it")
     good = len(records(folder))
     (tmp_path / "it" / "records" / "0123456789ab.json").write_text('{"schema"', encoding="utf-8")
@@ -392,10 +393,15 @@ def test_a_damaged_record_is_named_and_hides_no_other(folder, tmp_path, capsys):
     assert main(["list", *here]) == 1
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1 + good + 1 and "0123456789ab.json is not a record that can be used" in err
-    assert main(["sweep", "--profile", "smoke", "--rung", "universal", "--task", "copy", *ALONE, *here]) == 0
+    sweep_it = ["sweep", "--profile", "smoke", "--rung", "universal", "--task", "copy", *ALONE, *here]
+    assert main(sweep_it) == 0
     assert len(records(tmp_path / "it")) == good + 1
     assert main(["rm", "0123456789ab", "--yes", *here]) == 0
     assert main(["list", *here]) == 0
+    Store(tmp_path / "it").record_path(JOB.run.hash).write_text('{"schema"', encoding="utf-8")
+    capsys.readouterr()
+    assert main(sweep_it) == 1  # a record of its own is not what it says it is
+    assert f"{JOB.run.hash}.json is not a record that can be used" in capsys.readouterr().err
 
 
 def test_a_diverged_run_is_asked_with_a_warning(folder, tmp_path, capsys):
@@ -696,22 +702,22 @@ def test_the_command_line_is_imported_without_what_only_some_commands_need():
                           cwd=PROJECT).stdout.strip() == "set()"
 
 
-def test_a_list_is_shown_without_what_draws():
-    """Nor what a merge and a removal do not need."""
-    code = ("import sys; from tarm.__main__ import main; main(['list', '--store', 'figures/none']); "
+def test_a_list_is_shown_without_what_draws(folder):
+    """In a process of its own: neither SciPy nor matplotlib is imported."""
+    code = (f"import sys; from tarm.__main__ import main; main(['list', '--store', {str(folder)!r}]); "
             "print({'scipy', 'matplotlib'} & set(sys.modules))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT)
-    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+    assert JOB.run.hash in done.stdout and done.stdout.splitlines()[-1] == "set()", done.stderr
 
 
 def test_verdicts_on_nothing_are_refused(tmp_path, capsys):
     assert main(["verdict", "--store", str(tmp_path)]) == 1
-    assert "has no records to judge" in capsys.readouterr().err
+    assert "has no records that can be judged here" in capsys.readouterr().err
 
 
 def test_verdicts_on_another_store_name_it(folder, capsys):
     assert main(["verdict", "--store", str(folder)]) == 0
-    assert f"from the records in `{folder}`" in capsys.readouterr().out
+    assert f"Made by `python -m tarm verdict --store {folder}` from its records." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words, message", [

@@ -163,7 +163,7 @@ def test_what_one_stream_does_is_counted_from_the_records(committed):
     unit = {"window": "3", "scale": "unit"}
     right = outcomes[outcomes["change"] == cause.named({"rung": "iterative"} | unit)]["accuracy"]
     says("unit scale alone mends the long cycle in three runs of five, and brings the cut Iterative to {:.0f} to "
-         "{:.0f} %;", 100 * right.min(), 100 * right.max())
+         "{:.0f} % (three runs);", 100 * right.min(), 100 * right.max())
     assert counted("ar_trm", **cycle, **unit) == (3, 5) and len(right) == 3
     says("post-norm alone is enough in five runs of five, and unit scale in two.")
     assert (counted("dual_nested_ut", norm="post"), counted("dual_nested_ut", scale="unit")) == ((5, 5), (2, 5))
@@ -276,8 +276,8 @@ def test_two_runs_on_sums_lose_what_they_had(committed):
             if sum(record["losses"][-100:]) / 100 > guess + 0.1:
                 lost.append((max(first), first[-1]))
     says("(on the way the AR-TRM had {} % of the first characters, where a guess has half, and lost them again)", 73)
-    says("two of the three published runs had learned something of the first character, lost it, and ended with a "
-         "loss above that of a guess")
+    says("two of the three published runs had 73 and 78 % of the first characters, where a guess has half, lost them, "
+         "and ended with a loss above a guess's")
     assert len(runs) == 3 and sorted(lost) == [(73, 44), (78, 52)]
 
 

@@ -86,16 +86,23 @@ def test_a_configuration_with_an_unknown_field_is_an_error():
 
 @pytest.mark.parametrize("fields, words", [
     ({"rung": "ar_trm", "window": 2, "window_warmup": 9}, "window_warmup=9 changes nothing of window=2"),
-    ({"rung": "ar_trm", "window": 6, "window_warmup": 9, "training_steps": 8},
-     "window_warmup=9 is longer than training_steps=8"),
-    ({"rung": "ar_trm", "seed": 2**63}, "seed=9223372036854775808 is more than PyTorch takes"),
-    ({"rung": "my_rung"}, "rung='my_rung' is not known: .*; one of your own comes with --plugin FILE.py"),
     ({"warmup": 50, "training_steps": 50, "decay": "cosine"}, "decay='cosine' changes nothing where warmup=50")])
 def test_a_second_name_for_the_same_numbers_is_refused(fields, words):
     with pytest.raises(ValueError, match=words):
         Run(**{"rung": "dense", "task": "copy"} | fields)
     assert [Run(rung="ar_trm", task="copy", window=3, window_warmup=1).window_at(step) for step in (1, 2)] == [2, 3]
     Run(rung="dense", task="copy", warmup=49, training_steps=50, decay="cosine")
+
+
+@pytest.mark.parametrize("fields, words", [
+    ({"rung": "ar_trm", "window": 6, "window_warmup": 9, "training_steps": 8},
+     "window_warmup=9 is longer than training_steps=8"),
+    ({"seed": 2**64}, "seed=18446744073709551616 is more than PyTorch takes"),
+    ({"rung": "my_rung"}, "rung='my_rung' is not known: .*; one of your own comes with --plugin FILE.py")])
+def test_what_cannot_be_run_is_refused(fields, words):
+    with pytest.raises(ValueError, match=words):
+        Run(**{"rung": "dense", "task": "copy"} | fields)
+    Run(rung="dense", task="copy", seed=2**64 - 1)
 
 
 def test_a_vocabulary_too_small_for_the_tasks_is_refused():

@@ -109,5 +109,5 @@ def test_a_run_that_diverged_has_its_last_evaluation_without_values(tidy, tmp_pa
 
 
 def test_reading_where_there_is_no_table(tmp_path):
-    with pytest.raises(ValueError, match="holds no records: .* --store"):
+    with pytest.raises(ValueError, match="holds no records that can be used here: .* --store"):
         table.read(tmp_path)

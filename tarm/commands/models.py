@@ -33,6 +33,9 @@ def command_evaluate(arguments):
     lengths = [whole_number("lengths", part) for part in given(arguments.lengths, run.length)]
     steps = [at_least(1, "steps", whole_number("steps", part)) for part in given(arguments.steps, run.steps)]
     at_least(1, "problems", arguments.problems)
+    if set(steps) - {run.steps} and not LADDER[run.rung].model.tied:
+        raise ValueError(f"steps={arguments.steps}: {run.rung} has a block for each of its {run.steps} steps and "
+                         "cannot run others; leave --steps out")
     for length in lengths:
         tokens, _ = TASKS[run.task].problems(1, length, stream(0, "room")).batch()
         if (reads := tokens.shape[1] - 1) > run.context:

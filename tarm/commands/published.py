@@ -13,7 +13,7 @@ def command_verdict(arguments):
     """Rewrite figures/verdict.md and the README's table from the committed records, or print those of another store."""
     if arguments.store:
         if not (records := Store(arguments.store).records()):
-            raise ValueError(f"{arguments.store} has no records to judge: name a folder that holds runs")
+            raise ValueError(f"{arguments.store} has no records that can be judged here: name a folder that holds runs")
         print(verdict.whole_page(verdict.compare(records), arguments.store))
         return
     needs_clone("verdict without --store")

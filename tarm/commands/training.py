@@ -16,7 +16,7 @@ from ..sweep import sweep
 from ..tasks import TASKS
 from ..training import check_room
 from ..variants import spelt_out
-from .options import choose_device, field_value, seed_list
+from .options import choose_device, complain, field_value, seed_list
 
 
 def without_folders(word):
@@ -40,6 +40,7 @@ def train_and_report(these, arguments):
           f"{len(done.failed)} failed: {store.root}")
     if done.failed:
         raise RuntimeError(f"{len(done.failed)} runs failed, the first: {done.failed[0]}")
+    complain(store.usable({job.run.hash for job in these})[1])
     return store, done.left
 
 
