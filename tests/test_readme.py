@@ -238,7 +238,7 @@ def test_what_is_said_of_sums_at_published_sizes_is_counted_from_the_records(com
         for rung in ("dense", "iterative", "iterative_step", "universal", "dual_ut")
     ]
     says(f"the five others are {min(above):.1f} to {max(above):.1f} points above its numbers "
-         "(sampled, on problems seen in training, as published),")
+         "(sampled, on problems seen in training, as published);")
     three = {(run.rung, run.norm): shares for run, shares in at_published_size(committed, "three_passes").items()}
     says(f"where nothing is cut, the AR-TRM gets {100 * three['ar_trm', 'pre'][0]:.1f} % of the characters")
     right = [100 * of["ar_trm", norm][0] for of, norm in ((found, "post"), (three, "post"), (three, "pre"))]

@@ -230,7 +230,7 @@ def test_a_site_is_replaced_and_nothing_else_is(project, tmp_path):
 def test_the_notebooks_of_a_profile(tmp_path, capsys):
     words = ["site", "--profile", "smoke", "--store", str(tmp_path / "store"), "--out", str(tmp_path / "site")]
     assert main(words) == 1
-    assert re.search(rf"lacks {numbered()[0].name}.*`python -m tarm notebooks --profile smoke` makes them",
+    assert re.search(rf"lacks {numbered()[0].name}.*`python -m tarm notebooks --profile smoke --store .*` makes them",
                      capsys.readouterr().err)
     ran = tmp_path / "store" / "notebooks" / "smoke"
     ran.mkdir(parents=True)
