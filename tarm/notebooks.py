@@ -66,7 +66,7 @@ def run_notebook(notebook, parameters, folder, inputs=""):
     try:
         papermill.execute_notebook(notebook, part, parameters, kernel_name="python3", cwd=notebook.parent,
                                    progress_bar=sys.stderr.isatty(), log_output=False,
-                                   extra_arguments=["--IPKernelApp.log_level=ERROR"])
+                                   extra_arguments=["--IPKernelApp.log_level=CRITICAL"])  # a cell's error comes back
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(f"{notebook.name} failed in cell {error.exec_count} "
                            f"({error.ename}: {error.evalue}); what it did until then is in {part}") from error
