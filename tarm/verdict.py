@@ -17,9 +17,9 @@ RULE = """\
 Evaluated as published (characters sampled, on problems seen in training), with n seeds of the same configuration:
 *reproduced*, where n is 3 or more and the published number lies within mean ± t(0.975, n − 1) s √(1 + 1/n) of ours;
 else *not reproduced*; *seen n times* with fewer seeds, whatever came out; *not run* without any. Greedy and unseen
-stands beside it, without a verdict. Runs in bf16 count, though it was
-compared with float32 at three passes only, on a CPU (the study `precision`); never both in one cell, and the column
-says which. All values are in %; the published ones are of one seed each."""
+stands beside it, without a verdict. Runs in bf16 count, though it was compared with float32 at three passes only, on
+a CPU (the study `precision`); never both in one cell, and the column says which. All values are in %; the published
+ones are of one seed each."""
 IN_README = ("characters",)
 REPRODUCED, NOT_REPRODUCED, NOT_RUN = "reproduced", "not reproduced", "not run"
 

@@ -216,8 +216,7 @@ def test_what_holds_at_this_setting_only_is_counted_from_the_records(committed):
             wide.setdefault((run.norm, run.scale), []).append(right)
     published = [round(100 * right) for right in wide["pre", "published"]]
     says("There the published model is above chance, at {} to {} %;", min(published), max(published))
-    says("after 500 of 5000 steps the published model has {} to {} % (23 and 25 in two earlier runs on a CPU), where "
-         "chance is {:.0f}.", min(published),
+    says("after 500 of 5000 steps the published model has {} to {} %, where chance is {:.0f}.", min(published),
          max(published), 100 * TASKS["copy"].chance(10).mean())
     assert {change: (sum(right >= LEARNED for right in each), len(each)) for change, each in wide.items()} == {
         ("pre", "published"): (0, 5), ("post", "published"): (4, 5), ("pre", "unit"): (5, 5), ("post", "unit"): (5, 5)}

@@ -37,8 +37,7 @@ def command_evaluate(arguments):
         raise ValueError(f"steps={arguments.steps}: {run.rung} has a block for each of its {run.steps} steps and "
                          "cannot run others; leave --steps out")
     for length in lengths:
-        tokens, _ = TASKS[run.task].problems(1, length, stream(0, "room")).batch()
-        if (reads := tokens.shape[1] - 1) > run.context:
+        if (reads := sum(TASKS[run.task].sizes(length)) - 1) > run.context:
             raise ValueError(f"lengths={length}: decoding {run.task} reads {reads} positions there, and this model has "
                              f"context={run.context}; leave that length out")
     print(f"{run}\n{'length':>6} {'steps':>5} {'problems':8} {'decoding':8} {'count':>5} "
